@@ -36,6 +36,15 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24
 }
 
+export function readU48(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) + readU16(bytes, at + 4) * TWO_32
+}
+
+export function writeU48(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, value >>> 0)
+  writeU16(bytes, at + 4, Math.floor(value / TWO_32))
+}
+
 /**
  * A 64-bit value as a number. Above 2^53 the result is rounded: a reader of untrusted bytes compares it with its
  * bound (every bound here is far below 2^53, and rounding never brings a larger value below one).
@@ -67,6 +76,11 @@ export function lowWord(value: bigint): number {
 
 export function highWord(value: bigint): number {
   return Number((value >> 32n) & 0xffff_ffffn)
+}
+
+/** Whether the 64-bit value at `at` is the one made of these two words, both unsigned. */
+export function equalsWords(bytes: Uint8Array, at: number, low: number, high: number): boolean {
+  return readU32(bytes, at) === low && readU32(bytes, at + 4) === high
 }
 
 /** Whether `size` bytes from `at` are all zero. */
