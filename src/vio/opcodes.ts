@@ -1,0 +1,255 @@
+/**
+ * Every message of the house, grouped by the room that receives it.
+ *
+ * A message is one 32-bit word: 9 bits of opcode (4 for the room, 5 within it), 7 bits of zone within the room,
+ * 16 bits of operand. The operand is a vio unless the sentence says otherwise. Opcode and zone together are a
+ * *hop*: where a vio goes next. A vio that is sent to a service room (cpu, bio) may carry the hop to come back
+ * to in its `returnTo` column.
+ */
+
+export enum Room {
+  Front = 0,
+  Logical = 1,
+  Physical = 2,
+  Hash = 3,
+  Journal = 4,
+  Packer = 5,
+  Flush = 6,
+  Cpu = 7,
+  Bio = 8,
+  Index = 9,
+  Admin = 10,
+}
+export const ROOM_COUNT = 11
+
+/** The front end: vio pool, splitting, acknowledgements. One, on the thread of the servers. */
+export enum FrontOp {
+  /** The status in `acknowledgement` may be told to the client; the vio travels on. At most once a request. */
+  Acknowledge = (Room.Front << 5) + 0,
+  /** The vio is done and comes home with its status. */
+  Release,
+  /** A user flush is durable (a flush vio). */
+  FlushDone,
+  /** The admin zone answers the command in flight (operand: 0; result on the admin board). */
+  AdminAnswer,
+}
+
+/** Logical zones: lbn locks, block map. */
+export enum LogicalOp {
+  /** A new block of a request: take the lbn lock, find the map slot, go on. */
+  Launch = (Room.Logical << 5) + 0,
+  /** A block for a tree page was allocated, or not (status). */
+  TreeAllocated,
+  /** The tree page's remapping is journaled and its count is 254, or not (status). */
+  TreeCounted,
+  /** The data of a read or of a partial write is in the data block (a partial write is merged). */
+  ReadDone,
+  /** The data is at rest or shared, `newPbn` and `newState` say where: read the old mapping, journal the new one. */
+  ReadMapping,
+  /** The journal entry is durable and the increment, if any, was made. */
+  Incremented,
+  /** The decrement that travelled beside it was made. */
+  Decremented,
+  /** Last stage of each block: leave the flush generation, pass on or drop the lbn lock. */
+  Release,
+  /** Flush generation: the operand is 0, the generation to close stands on the board. */
+  AdvanceGeneration,
+  /** The recovery journal opened a block: the era's sequence stands on the board. */
+  AdvanceEra,
+  /** Answers to the zone's own metadata I/O (a metadata vio). */
+  PageRead,
+  PageWritten,
+  TreePageRead,
+  TreePageWritten,
+  FlushIssued,
+  /** Admin phases, see AdminCommand; operand: the command. Answered by AdminOp.PhaseDone. */
+  Administer,
+  /** Read-only mode begins. */
+  EnterReadOnly,
+  /** A vio takes over an lbn lock from its previous holder (sent by the zone to itself to bound recursion). */
+  TakeOver,
+}
+
+/** Physical zones: pbn locks, slabs, reference counts. */
+export enum PhysicalOp {
+  /** Find a data block for a write; the vio may be passed from zone to zone. */
+  Allocate = (Room.Physical << 5) + 0,
+  /** Find a block for a tree page. */
+  AllocateTree,
+  /** The entry is durable: count the new mapping. */
+  Increment,
+  /** The entry is durable: uncount the old mapping. Travels beside the increment, on the decrement group. */
+  Decrement,
+  /** The tree page's entry is durable: its count becomes 254, its lock goes. */
+  IncrementTree,
+  /** An agent asks for a read lock on its `duplicatePbn`. */
+  LockDuplicate,
+  /** An agent gives its share of the lock on `duplicatePbn` back. */
+  UnlockDuplicate,
+  /** A packed block was written (operand: its agent): share its lock among all fragments. */
+  SharePacked,
+  /** A vio gives back what is left of its allocation. */
+  ReleaseAllocation,
+  /** The recovery journal is short of space: commit slab journal tails that hold the oldest block (on the board). */
+  CommitTails,
+  /** Answers to the zone's own metadata I/O (a metadata vio). */
+  SlabJournalRead,
+  SlabJournalWritten,
+  SlabJournalFlushed,
+  ReferencesRead,
+  ReferencesWritten,
+  SummaryRead,
+  SummaryWritten,
+  Administer,
+  EnterReadOnly,
+}
+
+/** Hash zones: one lock for each set of identical writes in flight. */
+export enum HashOp {
+  /** A named write arrives. */
+  Enter = (Room.Hash << 5) + 0,
+  /** The index answers (operand: a dedupe context). */
+  Answered,
+  /** The agent has, or has not, a read lock on the candidate. */
+  DuplicateLocked,
+  /** The candidate was read and compared (`isDuplicate`). */
+  Verified,
+  /** The agent's share of the candidate's lock is given back. */
+  DuplicateUnlocked,
+  /** A member has finished writing or sharing, or failed: go on with the lock. */
+  Continue,
+  /** The deadline of the oldest query may have passed (operand: 0). */
+  QueryDeadline,
+  Administer,
+  EnterReadOnly,
+}
+
+/** The recovery journal. */
+export enum JournalOp {
+  /** Add the entry of a data write, answer when it is durable. */
+  Append = (Room.Journal << 5) + 0,
+  /** Add the entry of a tree page, answer when it is durable. */
+  AppendTree,
+  /** A journal block is on disk (a metadata vio). */
+  Written,
+  /** The flush before reaping is done (a metadata vio). */
+  Flushed,
+  /** Some zone gave up the last lock of a journal block (operand: 0). */
+  LocksReleased,
+  Administer,
+  EnterReadOnly,
+}
+
+/** The packer. */
+export enum PackerOp {
+  /** A compressed fragment looks for a bin. */
+  Pack = (Room.Packer << 5) + 0,
+  /** The operand waits for the vio in its `lockHolder` column: take that one out of its bin. */
+  Evict,
+  /** The flusher closed a generation: write or release all bins. */
+  CloseGeneration,
+  /** Compression goes on or off (operand: 1 or 0). */
+  SetCompression,
+  Administer,
+  EnterReadOnly,
+}
+
+/** The flusher. */
+export enum FlushOp {
+  /** A user flush (a flush vio). */
+  Submit = (Room.Flush << 5) + 0,
+  /** One logical zone has closed the generation (operand: the zone). */
+  GenerationClosed,
+  /** A logical zone's oldest active generation advanced (operand: the zone). */
+  OldestAdvanced,
+  /** The storage flush for finished generations is done (a flush vio). */
+  Flushed,
+  Administer,
+  EnterReadOnly,
+}
+
+/** Cpu threads: pure work on a vio's blocks. */
+export enum CpuOp {
+  /** Compute the record name of the data block. */
+  Name = (Room.Cpu << 5) + 0,
+  /** Compress the data block behind the header space of the compressed block. */
+  Compress,
+  /** Compare the data block with the candidate that was read. */
+  Verify,
+  /** Decode the fragment that was read into the data block. */
+  Uncompress,
+  /** Lay a partial write over the data block, look for zeros. */
+  Merge,
+}
+
+/** Bio threads: zone 0 writes and syncs, the others read (zone 0 does all if it is alone). */
+export enum BioOp {
+  Read = (Room.Bio << 5) + 0,
+  Write,
+  /** Storage flush: covers every write that completed before it was sent. */
+  Flush,
+}
+
+/** The deduplication index. */
+export enum IndexOp {
+  /** A query, post or update (operand: a dedupe context). */
+  Request = (Room.Index << 5) + 0,
+  Administer,
+}
+
+/** The admin zone, hosted with the journal. */
+export enum AdminOp {
+  /** Start the command on the admin board (from the front end). */
+  Command = (Room.Admin << 5) + 0,
+  /** A zone finished the phase in progress (operand: its zone within its room); status on the admin board. */
+  PhaseDone,
+  /** Answer to the super block's I/O (a metadata vio). */
+  SuperBlockRead,
+  SuperBlockWritten,
+  /** Some zone met a fatal error (operand: the status). */
+  ReadOnly,
+  /** One room has entered read-only mode (operand: 0). */
+  ReadOnlyEntered,
+}
+
+/** Opcode and zone: where a message goes. */
+export type Hop = number
+
+export type Op =
+  | FrontOp
+  | LogicalOp
+  | PhysicalOp
+  | HashOp
+  | JournalOp
+  | PackerOp
+  | FlushOp
+  | CpuOp
+  | BioOp
+  | IndexOp
+  | AdminOp
+
+export const MAX_ZONES_IN_A_ROOM = 128
+export const MAX_OPERAND = 0xffff
+export const NO_HOP: Hop = -1
+
+export const hop = (op: Op, zone: number): Hop => (op << 7) | zone
+export const roomOfHop = (h: Hop): Room => h >>> 12
+export const zoneOfHop = (h: Hop): number => h & 127
+export const opOfHop = (h: Hop): Op => h >>> 7
+
+/** A word is a signed 32-bit integer, as Int32Array holds it. */
+export const word = (h: Hop, operand: number): number => (h << 16) | operand
+export const hopOfWord = (w: number): Hop => w >>> 16
+export const operandOfWord = (w: number): number => w & 0xffff
+
+/** What the admin zone asks of a room; the operand of an `Administer` message. */
+export enum AdminCommand {
+  /** Prepare to run after a clean shutdown (or the first load). */
+  Load = 0,
+  /** Finish what is in flight, take no new work, write nothing extra. */
+  Suspend = 1,
+  /** Finish what is in flight, then write everything that is dirty. */
+  Save = 2,
+  /** Take work again. */
+  Resume = 3,
+}

@@ -1,0 +1,58 @@
+/**
+ * What a volume is, as its super block and geometry say: plain numbers that every zone may know. Made once when
+ * the volume is opened; nothing in it changes while the volume runs.
+ */
+export interface Volume {
+  /** The 64-bit nonce as two 32-bit halves. */
+  readonly nonceLow: number
+  readonly nonceHigh: number
+  /** Subtracted from a pbn to give the block on the device. */
+  readonly bioOffset: number
+  readonly logicalBlocks: number
+  readonly physicalBlocks: number
+  /** The super block's own place. */
+  readonly superBlockPbn: number
+
+  /** The 60 tree roots lie at `rootOrigin + root`. */
+  readonly rootOrigin: number
+  readonly rootCount: number
+
+  readonly journalOrigin: number
+  /** A power of two. */
+  readonly journalBlocks: number
+  /** The first sequence number to use. */
+  readonly journalStart: number
+  /** Complete recoveries modulo 256, in every journal sector. */
+  readonly recoveryCount: number
+
+  readonly depotOrigin: number
+  readonly slabCount: number
+  /** Blocks in a slab (a power of two), its data blocks, its reference blocks, its journal blocks. */
+  readonly slabBlocks: number
+  readonly slabDataBlocks: number
+  readonly slabReferenceBlocks: number
+  readonly slabJournalBlocks: number
+  readonly slabJournalFlushing: number
+  readonly slabJournalBlocking: number
+  readonly slabJournalScrubbing: number
+
+  readonly summaryOrigin: number
+  /** Physical zones when the volume was last saved: which summary copies count. 0 on a fresh volume. */
+  readonly savedPhysicalZones: number
+  /** A volume that was never loaded: its summary is not on disk yet. */
+  readonly isNew: boolean
+
+  /** Counters at the last save. */
+  readonly logicalBlocksUsed: number
+  readonly blockMapDataBlocks: number
+}
+
+/** How many zones of each room run. Never persisted, but for the physical ones. */
+export interface ZoneCounts {
+  readonly logical: number
+  readonly physical: number
+  readonly hash: number
+  readonly cpu: number
+  readonly bio: number
+  readonly index: number
+}
