@@ -220,11 +220,11 @@ export class VioTable {
   }
 
   has(vio: VioIndex, flag: VioFlag): boolean {
-    return (this.flags[vio]! & flag) !== 0
+    return (this.flags[vio] & flag) !== 0
   }
 
   isRead(vio: VioIndex): boolean {
-    return (this.flags[vio]! & VioFlag.Write) === 0
+    return (this.flags[vio] & VioFlag.Write) === 0
   }
 
   /** Keeps the first error. */

@@ -1,0 +1,133 @@
+/**
+ * Boards: shared words with one writer each, read by others when a message tells them to look. The message that
+ * follows a write is its fence; a reader may find a newer value than the one the message was sent for, never an
+ * older one.
+ */
+import type { Bump } from '../base/bump.js'
+import type { SequenceNumber } from '../base/ids.js'
+import type { Status } from '../base/status.js'
+
+export class Boards {
+  private readonly numbers: Float64Array
+  private readonly words: Int32Array
+  private readonly oldestGenerations: Float64Array
+  /** The slab summary's working copies: 16 zones of 4 blocks. Each physical zone owns its four. Arena offset. */
+  readonly summaryAt: number
+
+  constructor(bump: Bump, logicalZones: number) {
+    this.numbers = bump.float64(8)
+    this.words = bump.int32(16)
+    this.oldestGenerations = bump.float64(logicalZones)
+    this.summaryAt = bump.blocks(64, 4096)
+  }
+
+  /** The journal's newest block; logical zones age their pages by it. Written by the journal. */
+  get era(): SequenceNumber {
+    return this.numbers[0]
+  }
+  set era(sequence: SequenceNumber) {
+    this.numbers[0] = sequence
+  }
+
+  /** The journal block that slab journal tails are asked to let go. Written by the journal. */
+  get wantedLock(): SequenceNumber {
+    return this.numbers[1]
+  }
+  set wantedLock(sequence: SequenceNumber) {
+    this.numbers[1] = sequence
+  }
+
+  /** The flush generation being closed. Written by the flusher. */
+  get closingGeneration(): number {
+    return this.numbers[2]
+  }
+  set closingGeneration(generation: number) {
+    this.numbers[2] = generation
+  }
+
+  /** Counters as the journal keeps them, for the super block and for statistics. Written by the journal. */
+  get logicalBlocksUsed(): number {
+    return this.numbers[3]
+  }
+  set logicalBlocksUsed(count: number) {
+    this.numbers[3] = count
+  }
+  get blockMapDataBlocks(): number {
+    return this.numbers[4]
+  }
+  set blockMapDataBlocks(count: number) {
+    this.numbers[4] = count
+  }
+  /** The next journal sequence to use, set when the journal is drained. Written by the journal. */
+  get journalNext(): SequenceNumber {
+    return this.numbers[5]
+  }
+  set journalNext(sequence: SequenceNumber) {
+    this.numbers[5] = sequence
+  }
+
+  /** The oldest flush generation with an active write in a logical zone. Written by that zone. */
+  oldestGeneration(zone: number): number {
+    return this.oldestGenerations[zone]
+  }
+  setOldestGeneration(zone: number, generation: number): void {
+    this.oldestGenerations[zone] = generation
+  }
+
+  /** Nonzero when a thread died or an assertion broke: every thread leaves at once, nothing is saved. */
+  get halted(): boolean {
+    return Atomics.load(this.words, 0) !== 0
+  }
+  halt(): void {
+    Atomics.store(this.words, 0, 1)
+  }
+
+  /** The command that the front end gave to the admin zone, and the answer. */
+  get adminCommand(): number {
+    return Atomics.load(this.words, 1)
+  }
+  set adminCommand(command: number) {
+    Atomics.store(this.words, 1, command)
+  }
+  get adminStatus(): Status {
+    return Atomics.load(this.words, 2)
+  }
+  set adminStatus(status: Status) {
+    Atomics.store(this.words, 2, status)
+  }
+
+  /** The first error of a phase that visits many zones; cleared by the admin zone before the phase. */
+  get phaseStatus(): Status {
+    return Atomics.load(this.words, 3)
+  }
+  failPhase(status: Status): void {
+    Atomics.compareExchange(this.words, 3, 0, status)
+  }
+  clearPhase(): void {
+    Atomics.store(this.words, 3, 0)
+  }
+
+  /** Why the volume is read-only (0: it is not). The first error wins. */
+  get readOnlyReason(): Status {
+    return Atomics.load(this.words, 4)
+  }
+  setReadOnlyReason(status: Status): boolean {
+    return Atomics.compareExchange(this.words, 4, 0, status) === 0
+  }
+
+  /** Whether new fragments are packed. Written by the packer's commands. */
+  get compressing(): boolean {
+    return Atomics.load(this.words, 5) !== 0
+  }
+  set compressing(on: boolean) {
+    Atomics.store(this.words, 5, on ? 1 : 0)
+  }
+
+  /** Whether hash zones ask the index. */
+  get deduplicating(): boolean {
+    return Atomics.load(this.words, 6) !== 0
+  }
+  set deduplicating(on: boolean) {
+    Atomics.store(this.words, 6, on ? 1 : 0)
+  }
+}
