@@ -45,7 +45,10 @@ export const STATUS_FACTS: Readonly<Record<Status, StatusFacts>> = {
   [Status.IoError]: { code: 'VDO_IO_ERROR', sentence: 'the backing store failed' },
   [Status.OutOfRange]: { code: 'VDO_OUT_OF_RANGE', sentence: 'the request reaches beyond the logical size' },
   [Status.BadMapping]: { code: 'VDO_BAD_MAPPING', sentence: 'a block map entry is invalid' },
-  [Status.InvalidFragment]: { code: 'VDO_INVALID_FRAGMENT', sentence: 'a compressed block cannot be decoded' },
+  [Status.InvalidFragment]: {
+    code: 'VDO_INVALID_FRAGMENT',
+    sentence: 'a compressed block cannot be decoded',
+  },
   [Status.BadPage]: { code: 'VDO_BAD_PAGE', sentence: 'a block map page is not the page that was asked for' },
   [Status.ReferenceCountInvalid]: {
     code: 'VDO_REFERENCE_COUNT_INVALID',

@@ -207,7 +207,10 @@ export class Reactor implements Post {
   }
 
   private pushLocal(word: number): void {
-    assert(((this.localHead - this.localTail) | 0) <= this.localMask, 'the local queue has room for all that can be in it')
+    assert(
+      ((this.localHead - this.localTail) | 0) <= this.localMask,
+      'the local queue has room for all that can be in it',
+    )
     this.local[this.localHead & this.localMask] = word
     this.localHead = (this.localHead + 1) | 0
   }

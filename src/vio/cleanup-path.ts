@@ -3,7 +3,7 @@
  * Each stage may be entered by a vio that never held what it gives back; the itinerary skips it then.
  */
 import { type VioIndex, ZERO_BLOCK } from '../base/ids.js'
-import { type Hop, HashOp, hop, LogicalOp, PhysicalOp } from './opcodes.js'
+import { HashOp, type Hop, hop, LogicalOp, PhysicalOp } from './opcodes.js'
 import type { Placement } from './placement.js'
 import type { VioTable } from './vio-table.js'
 
@@ -15,7 +15,9 @@ export function toCleanup(vios: VioTable, place: Placement, vio: VioIndex): Hop 
 /** No hash lock is held (any more). */
 export function afterHashLock(vios: VioTable, place: Placement, vio: VioIndex): Hop {
   const pbn = vios.allocatedPbn[vio]
-  return pbn === ZERO_BLOCK ? afterAllocationLock(vios, place, vio) : hop(PhysicalOp.ReleaseAllocation, place.physicalZone(pbn))
+  return pbn === ZERO_BLOCK
+    ? afterAllocationLock(vios, place, vio)
+    : hop(PhysicalOp.ReleaseAllocation, place.physicalZone(pbn))
 }
 
 /** No block is held (any more). */

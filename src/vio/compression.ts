@@ -34,8 +34,7 @@ export function advanceCompression(words: Int32Array, vio: VioIndex): Compressio
     const old = Atomics.load(words, vio)
     const stage = old & STAGE
     if (stage === CompressionStage.After) return stage
-    const next: number =
-      (old & FORBIDDEN) !== 0 ? FORBIDDEN | CompressionStage.After : stage + 1
+    const next: number = (old & FORBIDDEN) !== 0 ? FORBIDDEN | CompressionStage.After : stage + 1
     if (Atomics.compareExchange(words, vio, old, next) === old) return next & STAGE
   }
 }

@@ -45,7 +45,10 @@ export class JournalLockTable {
   open(sequence: SequenceNumber): void {
     const at = this.position(sequence)
     assert(!this.isHeld(sequence, LockKind.Logical), 'a journal block is opened while no map page holds it')
-    assert(!this.isHeld(sequence, LockKind.Physical), 'a journal block is opened while no slab journal holds it')
+    assert(
+      !this.isHeld(sequence, LockKind.Physical),
+      'a journal block is opened while no slab journal holds it',
+    )
     Atomics.store(this.decrements, at, 0)
   }
 

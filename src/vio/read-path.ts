@@ -3,7 +3,7 @@
  * A partial write reads first, is merged (cpu), and goes on as a write.
  */
 import type { VioIndex } from '../base/ids.js'
-import { type Hop, BioOp, CpuOp, hop, LogicalOp } from './opcodes.js'
+import { BioOp, CpuOp, type Hop, hop, LogicalOp } from './opcodes.js'
 import type { Placement } from './placement.js'
 import { IoKind, MappingState, VioFlag, type VioTable } from './vio-table.js'
 

@@ -14,8 +14,8 @@
  */
 import type { Bump } from '../base/bump.js'
 import type { Column, Lbn, Pbn, VioIndex } from '../base/ids.js'
-import { BLOCK_SIZE } from '../format/constants.js'
 import type { Status } from '../base/status.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import type { Hop } from './opcodes.js'
 
 /** What a data vio is for. Written by the front end; `Zero` again by the merge, the rest by nobody. */

@@ -105,7 +105,9 @@ export const treeToJournal: Hop = hop(JournalOp.AppendTree, 0)
 /** The entry is durable. The new block is counted first; the old one's message follows it in every ring. */
 export function toIncrement(vios: VioTable, place: Placement, vio: VioIndex): Hop {
   const pbn = vios.newPbn[vio]
-  return pbn === ZERO_BLOCK ? afterIncrement(vios, place, vio) : hop(PhysicalOp.Increment, place.physicalZone(pbn))
+  return pbn === ZERO_BLOCK
+    ? afterIncrement(vios, place, vio)
+    : hop(PhysicalOp.Increment, place.physicalZone(pbn))
 }
 
 export function toDecrement(vios: VioTable, place: Placement, vio: VioIndex): Hop {

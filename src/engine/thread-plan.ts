@@ -1,0 +1,68 @@
+/**
+ * Which thread hosts which zones. Zones are objects, threads host them; any mapping works and none is persisted.
+ * Thread 0 is the front end's: the main thread of the process, with an event loop.
+ */
+import { assert } from '../base/assert.js'
+import { Room, roomOfHop, zoneOfHop } from '../vio/opcodes.js'
+import type { ZoneCounts } from '../vio/volume.js'
+
+/** A zone's name: its room and its number there. */
+export interface ZonePlace {
+  readonly room: Room
+  readonly zone: number
+}
+
+export interface PlannedThread {
+  /** As `top -H` shows it: `logQ0`, `journalQ`, …; `front` for thread 0. */
+  readonly name: string
+  readonly zones: readonly ZonePlace[]
+}
+
+export interface ThreadPlan {
+  readonly counts: ZoneCounts
+  readonly threads: readonly PlannedThread[]
+}
+
+export const MAX_THREADS = 32
+
+/** All zones that a volume with these counts needs, the front end first. */
+export function allZones(counts: ZoneCounts): ZonePlace[] {
+  const zones: ZonePlace[] = [{ room: Room.Front, zone: 0 }]
+  const add = (room: Room, count: number) => {
+    for (let zone = 0; zone < count; zone++) zones.push({ room, zone })
+  }
+  add(Room.Admin, 1)
+  add(Room.Journal, 1)
+  add(Room.Flush, 1)
+  add(Room.Packer, 1)
+  add(Room.Logical, counts.logical)
+  add(Room.Physical, counts.physical)
+  add(Room.Hash, counts.hash)
+  add(Room.Cpu, counts.cpu)
+  add(Room.Bio, counts.bio)
+  add(Room.Index, counts.index)
+  return zones
+}
+
+/** A zone's number among all zones, in the order of `allZones`: its row of counters. */
+export function zoneRow(counts: ZoneCounts, place: ZonePlace): number {
+  const row = allZones(counts).findIndex((z) => z.room === place.room && z.zone === place.zone)
+  assert(row >= 0, 'every zone has a row of counters')
+  return row
+}
+
+/** The route function of the reactors: from a hop to the thread that hosts its zone. */
+export function routesOf(plan: ThreadPlan): (hop: number) => number {
+  const threadOf = new Map<number, number>()
+  plan.threads.forEach((thread, index) => {
+    for (const { room, zone } of thread.zones) {
+      const key = room * 128 + zone
+      assert(!threadOf.has(key), 'a zone lives on one thread')
+      threadOf.set(key, index)
+    }
+  })
+  for (const { room, zone } of allZones(plan.counts)) {
+    assert(threadOf.has(room * 128 + zone), 'every zone lives on some thread')
+  }
+  return (hop) => threadOf.get(roomOfHop(hop) * 128 + zoneOfHop(hop)) ?? -1
+}
