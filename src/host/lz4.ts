@@ -2,7 +2,7 @@
  * LZ4 of single blocks through the raw exports of lz4-wasm-nodejs: one copy in, one copy out.
  *
  * The package's own wrapper copies twice and, given a damaged length, allocates what the block claims. Its raw
- * exports are not part of its types, so its version is pinned and `loadLz4` proves that they are there. The
+ * exports are not part of its types, so its version is pinned and `rawExports` proves that they are there. The
  * package is loaded once per thread; its memory is its own and may grow in any call, so views on it are looked at
  * again after each one. Its 4-byte size prefix never leaves this file: it is dropped after compression and
  * written here before expansion.

@@ -6,9 +6,8 @@ import { readFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { assert } from '../base/assert.js'
 import { type Native, RECORD_NAME_SEED } from '../base/native.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import { Lz4 } from './lz4.js'
-
-const BLOCK_BYTES = 4096
 
 /** Where the build leaves the kernel module, seen from the compiled form of this file. */
 const KERNEL = new URL('../../assembly/kernel.wasm', import.meta.url)
@@ -45,7 +44,7 @@ class HostNative implements Native {
   }
 
   recordName(at: number, out: number): void {
-    this.kernel.murmur3(at, BLOCK_BYTES, RECORD_NAME_SEED, out)
+    this.kernel.murmur3(at, BLOCK_SIZE, RECORD_NAME_SEED, out)
   }
 
   isZero(at: number, length: number): boolean {
@@ -65,10 +64,10 @@ class HostNative implements Native {
   }
 
   compress(from: number, to: number, capacity: number): number {
-    return this.lz4.compress(from, BLOCK_BYTES, to, capacity)
+    return this.lz4.compress(from, BLOCK_SIZE, to, capacity)
   }
 
   decompress(from: number, size: number, to: number): boolean {
-    return this.lz4.decompress(from, size, to, BLOCK_BYTES)
+    return this.lz4.decompress(from, size, to, BLOCK_SIZE)
   }
 }
