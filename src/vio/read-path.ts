@@ -3,7 +3,7 @@
  * A partial write reads first, is merged (cpu), and goes on as a write.
  */
 import type { VioIndex } from '../base/ids.js'
-import { BioOp, CpuOp, type Hop, hop, LogicalOp } from './opcodes.js'
+import { BioOp, CpuOp, HashOp, type Hop, hop, LogicalOp } from './opcodes.js'
 import type { Placement } from './placement.js'
 import { IoKind, MappingState, VioFlag, type VioTable } from './vio-table.js'
 
@@ -33,4 +33,9 @@ export function toVerify(vios: VioTable, place: Placement, vio: VioIndex): Hop {
   const kind = packed ? IoKind.Compressed : IoKind.Data
   vios.aim(vio, kind, vios.duplicatePbn[vio], at, 0, hop(CpuOp.Verify, place.cpu(vio)))
   return hop(BioOp.Read, place.reader(vio))
+}
+
+/** The verdict is in `isDuplicate`: the hash lock goes on. */
+export function afterVerification(vios: VioTable, vio: VioIndex): Hop {
+  return hop(HashOp.Verified, vios.hashZone[vio])
 }
