@@ -1,0 +1,210 @@
+/**
+ * Serves volumes over NBD: listens on one address, gives each client a Connection, and visits the connections
+ * that have something to do once a turn of the event loop.
+ *
+ * Runs on the front end's thread, as the targets do. Closing stops accepting, lets every request in flight end,
+ * and then closes the sockets; clients that do not take their answers are cut off after a while.
+ */
+
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+
+import { VdoError } from '../../base/errors.js'
+import { Connection, type ConnectionHost } from './connection.js'
+import { ExportTable, type NbdExport } from './exports.js'
+import { BufferPool } from './request.js'
+import { formatNbdUri, type NbdAddress, parseNbdUri } from './uri.js'
+
+/** What a server is made of. */
+export interface NbdServerOptions {
+  /** Where to listen: an NBD URI. Its name, when it has one, is that of an export. Port 0 picks a free one. */
+  readonly uri: string
+  readonly exports: readonly NbdExport[]
+  /** Clients at a time; more are turned away. */
+  readonly maximumConnections?: number
+  /** How long a client may take to choose an export. */
+  readonly handshakeTimeoutMs?: number
+  /** How long `close` waits for clients that do not take their answers. */
+  readonly closeTimeoutMs?: number
+}
+
+const MAXIMUM_CONNECTIONS = 100
+const HANDSHAKE_TIMEOUT_MS = 10_000
+const CLOSE_TIMEOUT_MS = 10_000
+/** Bytes of each size of idle buffer that are kept. */
+const IDLE_BUFFER_BYTES = 8 * 1024 * 1024
+
+/** Starts listening, and resolves when clients can connect. */
+export async function serveNbd(options: NbdServerOptions): Promise<NbdServer> {
+  const server = new NbdServer(options)
+  await server.listen()
+  return server
+}
+
+/** An NBD server on one address. */
+export class NbdServer implements ConnectionHost {
+  readonly exports: ExportTable
+  readonly buffers = new BufferPool(IDLE_BUFFER_BYTES)
+  readonly handshakeTimeoutMs: number
+  private readonly closeTimeoutMs: number
+  private readonly listener: Server
+  private readonly connections = new Set<Connection>()
+  private due: Connection[] = []
+  private visiting: Connection[] = []
+  private readonly visitDue = () => this.visit()
+  private address: NbdAddress
+  private closing: Promise<void> | undefined
+  private allGone: (() => void) | undefined
+
+  constructor(options: NbdServerOptions) {
+    this.address = parseNbdUri(options.uri)
+    this.exports = new ExportTable(options.exports)
+    if (this.exports.find(this.address.name) === undefined) {
+      throw new VdoError('VDO_NBD_EXPORT', `Cannot serve ${options.uri}: no export has the name in it`)
+    }
+    this.handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
+    this.closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS
+    this.listener = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.accept(socket),
+    )
+    this.listener.maxConnections = options.maximumConnections ?? MAXIMUM_CONNECTIONS
+  }
+
+  /** The address that clients use, with the port that was picked. */
+  get uri(): string {
+    return formatNbdUri(this.address)
+  }
+
+  /** Clients that are connected now. */
+  get connectionCount(): number {
+    return this.connections.size
+  }
+
+  async listen(): Promise<void> {
+    const { address } = this
+    if (address.kind === 'unix') {
+      await removeStaleSocket(address.path)
+      await withPrivateFiles(() => this.listenOn({ path: address.path }))
+      // Who may open the file may use the volume.
+      chmodSync(address.path, 0o600)
+      return
+    }
+    await this.listenOn({ host: address.host, port: address.port })
+    const bound = this.listener.address()
+    if (bound !== null && typeof bound === 'object') this.address = { ...address, port: bound.port }
+  }
+
+  /** Stops accepting, finishes what is in flight, closes every connection. */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown()
+    return this.closing
+  }
+
+  mark(connection: Connection): void {
+    if (connection.marked) return
+    connection.marked = true
+    if (this.due.length === 0) process.nextTick(this.visitDue)
+    this.due.push(connection)
+  }
+
+  closed(connection: Connection): void {
+    this.connections.delete(connection)
+    if (this.connections.size === 0) this.allGone?.()
+  }
+
+  private accept(socket: Socket): void {
+    const connection = new Connection(socket, this)
+    this.connections.add(connection)
+    if (this.closing !== undefined) connection.stop()
+  }
+
+  private visit(): void {
+    const now = this.due
+    this.due = this.visiting
+    this.visiting = now
+    for (const connection of now) connection.visit()
+    now.length = 0
+  }
+
+  private listenOn(where: { path: string } | { host: string; port: number }): Promise<void> {
+    const { listener } = this
+    return new Promise((resolve, reject) => {
+      const refuse = (cause: NodeJS.ErrnoException) => reject(listenError(this.uri, cause))
+      listener.once('error', refuse)
+      listener.listen(where, () => {
+        listener.off('error', refuse)
+        // A connection that fails while it is being accepted does not concern the others.
+        listener.on('error', () => {})
+        resolve()
+      })
+    })
+  }
+
+  private async shutDown(): Promise<void> {
+    if (!this.listener.listening) return
+    // Closing removes the socket file as well.
+    const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()))
+    for (const connection of this.connections) connection.stop()
+    const late = setTimeout(() => {
+      for (const connection of this.connections) connection.abandon()
+    }, this.closeTimeoutMs)
+    if (this.connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.allGone = resolve
+      })
+    }
+    clearTimeout(late)
+    await closed
+  }
+}
+
+/** Runs `start` so that files it creates are the owner's alone. Only the main thread can say so beforehand. */
+function withPrivateFiles(start: () => Promise<void>): Promise<void> {
+  if (!isMainThread) return start()
+  const before = process.umask(0o177)
+  try {
+    return start()
+  } finally {
+    process.umask(before)
+  }
+}
+
+/** Removes a socket file that nobody listens on. Anything else in its place is left alone. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) {
+    throw new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${path}: a file that is not a socket is there`)
+  }
+  if (await isListening(path)) {
+    throw new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${path}: another server is listening there`)
+  }
+  unlinkSync(path)
+}
+
+function isListening(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path })
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      probe.destroy()
+      // Anything but a refusal (no permission, a full queue) leaves the file to its owner.
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
+    })
+  })
+}
+
+function listenError(uri: string, cause: NodeJS.ErrnoException): VdoError {
+  if (cause.code === 'EADDRINUSE') {
+    return new VdoError(
+      'VDO_ADDRESS_IN_USE',
+      `Cannot listen on ${uri}: the port is taken. Choose another with --nbd`,
+      { cause },
+    )
+  }
+  return new VdoError('VDO_CANNOT_LISTEN', `Cannot listen on ${uri}: ${cause.message}`, { cause })
+}
