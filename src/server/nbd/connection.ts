@@ -18,7 +18,7 @@
 
 import type { Socket } from 'node:net'
 
-import { assert } from '../../base/assert.js'
+import { assert, unreachable } from '../../base/assert.js'
 import { Status } from '../../base/status.js'
 import type { ExportTarget } from '../../engine/export-target.js'
 import { checkRequest } from './commands.js'
@@ -402,9 +402,13 @@ export class Connection {
       case Command.WriteZeroes:
         if (request.length > 0) target.zero(request.offset, request.length, request.fua, this.begin(request))
         break
-      default:
-        assert(request.command === Command.Flush, 'only known commands are accepted')
+      case Command.Flush:
         target.flush(this.begin(request))
+        break
+      case Command.Disconnect:
+      case Command.BlockStatus:
+      case Command.Resize:
+        unreachable('these commands never start')
     }
     request.launched = true
     this.current = undefined
@@ -572,15 +576,7 @@ export class Connection {
     const at = outbox.room(CHUNK_HEADER_SIZE + CHUNK_OFFSET_SIZE)
     const { cookieHigh, cookieLow } = request
     const size = CHUNK_OFFSET_SIZE + length
-    const next = writeChunkHeader(
-      outbox.bytes,
-      at,
-      flags,
-      ChunkType.OffsetData,
-      cookieHigh,
-      cookieLow,
-      size,
-    )
+    const next = writeChunkHeader(outbox.bytes, at, flags, ChunkType.OffsetData, cookieHigh, cookieLow, size)
     writeChunkOffset(outbox.bytes, next, offset)
   }
 

@@ -37,7 +37,8 @@ export class ExportTable {
   private readonly byName = new Map<string, NbdExport>()
 
   constructor(exports: readonly NbdExport[]) {
-    if (exports.length === 0) throw new VdoError('VDO_NBD_EXPORT', 'Cannot serve over NBD: no export is given')
+    if (exports.length === 0)
+      throw new VdoError('VDO_NBD_EXPORT', 'Cannot serve over NBD: no export is given')
     for (const each of exports) {
       if (new TextEncoder().encode(each.name).length > MAXIMUM_STRING) {
         throw new VdoError(

@@ -11,7 +11,14 @@
  * | 24 | length (4) | | | 20 | payload |
  */
 
-import { readU16Be, readU32Be, readU64Be, writeU16Be, writeU32Be, writeU64Be } from '../../base/network-order.js'
+import {
+  readU16Be,
+  readU32Be,
+  readU64Be,
+  writeU16Be,
+  writeU32Be,
+  writeU64Be,
+} from '../../base/network-order.js'
 import {
   CHUNK_HEADER_SIZE,
   CHUNK_MAGIC,

@@ -62,8 +62,9 @@ export class Outbox {
 
   /** Sends bytes of any size: small ones by copy at once, large ones as they lie, told by `sent` when gone. */
   copy(bytes: Uint8Array): void {
-    if (bytes.length <= MAXIMUM_COPIED) this.bytes.set(bytes, this.room(bytes.length))
-    else this.lend(bytes, undefined)
+    if (bytes.length > MAXIMUM_COPIED) return this.lend(bytes, undefined)
+    const at = this.room(bytes.length)
+    this.bytes.set(bytes, at)
   }
 
   /** Sends bytes from where they lie. They must not change until `sent`. */

@@ -29,7 +29,8 @@ const LOOPBACK = '127.0.0.1'
 export function parseNbdUri(text: string): NbdAddress {
   const scheme = /^([a-z+]+):\/\//i.exec(text)?.[1].toLowerCase()
   if (scheme === 'nbds' || scheme === 'nbds+unix') throw bad(text, 'TLS is not supported')
-  if (scheme !== 'nbd' && scheme !== 'nbd+unix') throw bad(text, "it starts with neither 'nbd://' nor 'nbd+unix://'")
+  if (scheme !== 'nbd' && scheme !== 'nbd+unix')
+    throw bad(text, "it starts with neither 'nbd://' nor 'nbd+unix://'")
   const match = /^([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(text.slice(scheme.length + 3))
   if (match === null) throw bad(text, 'it has a fragment')
   const [, authority, encodedName = '', query = ''] = match
