@@ -16,7 +16,7 @@ const steps = fc.array(
     key,
     value: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
   }),
-  { maxLength: 300 },
+  { maxLength: 300, size: 'max' },
 )
 
 describe('an integer map', () => {
@@ -77,7 +77,7 @@ describe('a pair map', () => {
       high: word,
       value: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
     }),
-    { maxLength: 300 },
+    { maxLength: 300, size: 'max' },
   )
 
   it('behaves like a Map through growth and removal', () => {

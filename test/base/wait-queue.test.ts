@@ -20,7 +20,7 @@ describe('wait queues', () => {
       row: fc.nat(ROWS - 1),
     })
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 100 }), (script) => {
+      fc.property(fc.array(step, { maxLength: 100, size: 'max' }), (script) => {
         const queues = WaitQueues.create(new Int32Array(ROWS), QUEUES)
         const twin: number[][] = Array.from({ length: QUEUES }, () => [])
         for (const { do: what, queue, other, row } of script) {

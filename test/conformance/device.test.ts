@@ -110,7 +110,7 @@ for (const [kind, create] of Object.entries(STORES)) {
         fc.property(
           fc.shuffledSubarray(
             Array.from({ length: BLOCKS }, (_, block) => block),
-            { maxLength: CAPACITY },
+            { minLength: 12, maxLength: CAPACITY },
           ),
           fc.nat(),
           (blocks, seed) => {
