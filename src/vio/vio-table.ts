@@ -84,6 +84,11 @@ export class VioTable {
   readonly newState: Uint8Array
   /** The vio's own block while it holds one (0: none); a tree page's block while one is allocated. */
   readonly allocatedPbn: Column<VioIndex, Pbn>
+  /**
+   * The pbn lock on the vio's own block (a row of PbnLockTable), written by the physical zone with `allocatedPbn`.
+   * A hash lock takes it over when others are to share what the vio wrote; `allocatedPbn` is 0 then.
+   */
+  readonly allocationLock: Int32Array
   /** The physical zone that the search began in, how many were tried, and whether it may wait for scrubbing. */
   readonly allocationStart: Int32Array
   readonly allocationTries: Int32Array
@@ -161,6 +166,7 @@ export class VioTable {
     this.newPbn = f64<Pbn>()
     this.newState = bump.uint8(rows)
     this.allocatedPbn = f64<Pbn>()
+    this.allocationLock = bump.int32(rows)
     this.allocationStart = bump.int32(rows)
     this.allocationTries = bump.int32(rows)
     this.allocationWaits = bump.int32(rows)

@@ -62,6 +62,28 @@ export function afterNaming(vios: VioTable, place: Placement, vio: VioIndex): Ho
   return hop(HashOp.Enter, zone)
 }
 
+/** The agent asks for a read lock on its candidate (`duplicatePbn`). */
+export function toDuplicateLock(vios: VioTable, place: Placement, vio: VioIndex): Hop {
+  return hop(PhysicalOp.LockDuplicate, place.physicalZone(vios.duplicatePbn[vio]))
+}
+
+/** The agent gives the hash lock's share of a read lock back (`duplicatePbn`, `duplicateLock`), failed or not. */
+export function toDuplicateUnlock(vios: VioTable, place: Placement, vio: VioIndex): Hop {
+  return hop(PhysicalOp.UnlockDuplicate, place.physicalZone(vios.duplicatePbn[vio]))
+}
+
+/** `duplicateLock` is the lock's row, or -1 if the candidate cannot be shared. */
+export function afterDuplicateLock(vios: VioTable, vio: VioIndex): Hop {
+  return hop(HashOp.DuplicateLocked, vios.hashZone[vio])
+}
+
+export function afterDuplicateUnlock(vios: VioTable, vio: VioIndex): Hop {
+  return hop(HashOp.DuplicateUnlocked, vios.hashZone[vio])
+}
+
+/** Whoever waits for the vio in its `lockHolder` column has that one taken out of the packer. */
+export const toEviction: Hop = hop(PackerOp.Evict, 0)
+
 /** The hash lock's agent is to store its data: through the compressor if that is still allowed. */
 export function toCompressor(place: Placement, vio: VioIndex): Hop {
   return hop(CpuOp.Compress, place.cpu(vio))
