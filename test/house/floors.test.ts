@@ -88,6 +88,9 @@ describe('the floors of the house', () => {
       ).to.deep.equal([])
       expect(judge('src/cli/a.ts', `import '../sim/b.js'\nimport '../host/c.js'`)).to.deep.equal([])
       expect(judge('src/base/a.ts', `// import '../vio/b.js'\n/* from '../vio/c.js' */`)).to.deep.equal([])
+      expect(judge('src/base/a.ts', `export const MAGIC = Uint8Array.from('abc')\nfrom('x')`)).to.deep.equal(
+        [],
+      )
     })
   })
 })

@@ -41,7 +41,7 @@ export interface Import {
 /** Everything that a file imports or re-exports, types and dynamic imports included. */
 export function importsOf({ path, text }: SourceFile): Import[] {
   const code = codeOf(text, 'keep strings')
-  const pattern = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g
+  const pattern = /(?<![.\w$])(?:import\s*\(?|(?:import|export)\b[^'"();=]*\bfrom)\s*(['"])([^'"\n]+)\1/g
   return [...code.matchAll(pattern)].map((match) => {
     const specifier = match[2]!
     const target = specifier.startsWith('.')
