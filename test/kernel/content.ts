@@ -159,6 +159,7 @@ export async function fill(
   while (written < bytes) {
     const wave: Promise<void>[] = []
     for (const { offset, length } of strips(regions, choices)) {
+      if (choices.chance(4)) wave.push(target.flush())
       const kind = choices.below(100)
       if (kind < 8) {
         mirror.zero(offset, length)
@@ -171,7 +172,6 @@ export async function fill(
       written += length
     }
     await Promise.all(wave)
-    if (choices.chance(50)) await target.flush()
   }
   return written
 }
