@@ -2,12 +2,15 @@
  * Dedupe contexts: how a hash zone asks the index. A query never carries a vio: it carries a copy of the name, so
  * that an answer after the time-out finds a context that was given up, and never a row that went on.
  *
- * A row is `hashZone * dedupeContexts + context`. Only `state` is contended: the index side swaps Pending for
+ * A row is `hashZone * contextsPerZone + context`. Only `state` is contended: the index side swaps Pending for
  * Complete, the hash zone Pending for TimedOut; who loses the swap knows that the other was first. A context in
  * TimedOut belongs to the index until its (ignored) answer arrives as TimedOutComplete.
  */
 import type { Bump } from '../base/bump.js'
 import type { Column, Pbn } from '../base/ids.js'
+import { MAX_OPERAND } from './opcodes.js'
+import type { ZoneCounts } from './volume.js'
+import type { VolumeShape } from './volume-shape.js'
 
 export enum ContextState {
   Idle = 0,
@@ -24,6 +27,11 @@ export enum IndexRequestKind {
   Post = 1,
   /** Enter or overwrite. */
   Update = 2,
+}
+
+/** Contexts of one hash zone: as many as the shape says, but every row fits the operand of a message. */
+export function contextsPerZone(shape: VolumeShape, counts: ZoneCounts): number {
+  return Math.min(shape.dedupeContexts, Math.floor((MAX_OPERAND + 1) / counts.hash))
 }
 
 export class DedupeContexts {
