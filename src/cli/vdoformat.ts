@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+/** `vdoformat`: the historical name of `vdo format`. */
+
+import { formatCommand } from './format.js'
+import { runProgram } from './run-program.js'
+
+await runProgram(formatCommand('vdoformat'))
