@@ -3,5 +3,6 @@
 
 import { formatCommand } from './format.js'
 import { runProgram } from './run-program.js'
+import { packageVersion } from './version.js'
 
-await runProgram(formatCommand('vdoformat'))
+await runProgram(formatCommand('vdoformat').version(packageVersion()))
