@@ -150,6 +150,11 @@ export enum PackerOp {
   CloseGeneration,
   /** Compression goes on or off (operand: 1 or 0). */
   SetCompression,
+  /**
+   * The front end waits for its vios to come home (operand: 0): bins are emptied and nothing lingers in one until
+   * the next Load or Resume. Not answered.
+   */
+  LetGo,
   Administer,
   EnterReadOnly,
 }

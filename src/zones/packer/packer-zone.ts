@@ -24,8 +24,10 @@ import { Bins, NO_BIN } from './bins.js'
 
 enum AdminState {
   Normal = 0,
-  Draining = 1,
-  Quiescent = 2,
+  /** Nothing may linger, for the front end waits for all that is in flight. */
+  LettingGo = 1,
+  Draining = 2,
+  Quiescent = 3,
 }
 
 export class PackerZone implements Zone {
@@ -50,6 +52,8 @@ export class PackerZone implements Zone {
         return this.closeGeneration()
       case PackerOp.SetCompression:
         return this.setCompression(operand !== 0)
+      case PackerOp.LetGo:
+        return this.letGo()
       case PackerOp.Administer:
         return this.administer(operand as AdminCommand)
       case PackerOp.EnterReadOnly:
@@ -166,6 +170,12 @@ export class PackerZone implements Zone {
   private setCompression(on: boolean): void {
     this.context.boards.compressing = on
     if (!on) this.emptyAll()
+  }
+
+  /** Without this, a fragment that was acknowledged would wait for company that does not come. */
+  private letGo(): void {
+    this.state = AdminState.LettingGo
+    this.emptyAll()
   }
 
   /** What waits in bins would otherwise wait for a flush that may never come. */

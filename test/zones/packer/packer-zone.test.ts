@@ -262,6 +262,20 @@ describe('the packer', () => {
       expect(written().plain).to.deep.equal([0])
     })
 
+    it('when the front end waits for all to come home, until the packer is resumed', () => {
+      pack(100)
+      packer.receive(PackerOp.LetGo, 0)
+      expect(written().plain).to.deep.equal([0])
+      pack(100)
+      expect(written().plain).to.deep.equal([1])
+      packer.receive(PackerOp.Administer, AdminCommand.Suspend)
+      bench.expect(AdminOp.PhaseDone)
+      packer.receive(PackerOp.Administer, AdminCommand.Resume)
+      bench.expect(AdminOp.PhaseDone)
+      pack(100)
+      expect(bench.sent).to.deep.equal([])
+    })
+
     it('when suspended, before it answers', () => {
       pack(100)
       packer.receive(PackerOp.Administer, AdminCommand.Save)
