@@ -163,7 +163,7 @@ export class JournalZone implements Zone {
   }
 
   private assign(vio: VioIndex): void {
-    const { counters, vios } = this.context
+    const { counters } = this.context
     const slot = this.tail.active
     if (this.tail.entryCount(slot) === 0) counters[Counter.JournalBlocksStarted]++
     this.tail.assign(slot, vio)
