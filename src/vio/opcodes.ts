@@ -211,6 +211,8 @@ export enum AdminOp {
   /** Answer to the super block's I/O (a metadata vio). */
   SuperBlockRead,
   SuperBlockWritten,
+  /** Answer to a storage flush (a metadata vio). */
+  StorageFlushed,
   /** Some zone met a fatal error (operand: the status). */
   ReadOnly,
   /** One room has entered read-only mode (operand: 0). */
