@@ -21,6 +21,17 @@ export enum ExitStatus {
 
 const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   VDO_BAD_ARGUMENT: ExitStatus.BadArguments,
+  VDO_BAD_URI: ExitStatus.BadArguments,
+  VDO_NOT_SERVED: ExitStatus.WrongState,
+  VDO_VOLUME_NOT_CLEAN: ExitStatus.WrongState,
+  VDO_ADDRESS_IN_USE: ExitStatus.SystemRefused,
+  VDO_CANNOT_LISTEN: ExitStatus.SystemRefused,
+  VDO_CONTROL: ExitStatus.SystemRefused,
+  VDO_BAD_PROFILE: ExitStatus.CannotWork,
+  VDO_PROFILE_NOT_FOUND: ExitStatus.CannotWork,
+  VDO_STORE_TOO_SMALL: ExitStatus.CannotWork,
+  VDO_TOO_MANY_PHYSICAL_ZONES: ExitStatus.CannotWork,
+  VDO_ARENA_TOO_LARGE: ExitStatus.CannotWork,
   VDO_IN_THE_WAY: ExitStatus.WrongState,
   VDO_CANNOT_OPEN: ExitStatus.SystemRefused,
   VDO_IO_ERROR: ExitStatus.SystemRefused,

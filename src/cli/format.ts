@@ -1,6 +1,5 @@
 /** `vdo format FILE`, which is also `vdoformat`: makes a volume in a file or on a block device. */
 
-import { randomBytes } from 'node:crypto'
 import { Command, Option } from 'commander'
 import { fromHex, toHex } from '../base/bytes.js'
 import { VdoError } from '../base/errors.js'
@@ -8,6 +7,7 @@ import { formatSize, humanSize, parseSize } from '../base/sizes.js'
 import { BLOCK_SIZE, DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
 import { indexMemoryCode, indexMemoryOf } from '../format/index-memory.js'
 import { type FormatOutcome, formatFile } from '../host/format-file.js'
+import { clockNonce, randomUuid } from './volume-identity.js'
 
 interface FormatOptions {
   readonly size?: string
@@ -142,18 +142,6 @@ function badArgument(option: string, found: string, wanted: string): VdoError {
   return new VdoError('VDO_BAD_ARGUMENT', `${option} is "${found}", wanted ${wanted}`)
 }
 
-function randomUuid(): Uint8Array {
-  const bytes = new Uint8Array(randomBytes(16))
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  return bytes
-}
-
 function uuidText(uuid: Uint8Array): string {
   return toHex(uuid).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-}
-
-/** Microseconds since 1970, so that no two volumes of one machine share a nonce. */
-function clockNonce(): bigint {
-  return BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000))
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { CommanderError } from 'commander'
+import { VdoError } from '../base/errors.js'
 import { ExitStatus, exitStatusOf } from './exit-status.js'
 
 export async function runProgram(program: Command, argv: readonly string[] = process.argv): Promise<void> {
@@ -15,7 +16,8 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
     if (error instanceof CommanderError) return
     const isDefect = status === ExitStatus.Defect || !(error instanceof Error)
     const text = isDefect ? (error instanceof Error ? error.stack : String(error)) : error.message
-    process.stderr.write(`${program.name()}: ${text}\n`)
+    const code = error instanceof VdoError ? ` (${error.code})` : ''
+    process.stderr.write(`${program.name()}: ${text}${code}\n`)
   }
 }
 

@@ -6,15 +6,14 @@
  * and then closes the sockets; clients that do not take their answers are cut off after a while.
  */
 
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
-import { connect, createServer, type Server, type Socket } from 'node:net'
-import { isMainThread } from 'node:worker_threads'
+import { createServer, type Server, type Socket } from 'node:net'
 
 import { VdoError } from '../../base/errors.js'
+import { listenOnUnixSocket } from '../unix-socket.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { ExportTable, type NbdExport } from './exports.js'
 import { BufferPool } from './request.js'
-import { formatNbdUri, type NbdAddress, parseNbdUri } from './uri.js'
+import { formatNbdUri, type NbdAddress, type NbdTcpAddress, parseNbdUri } from './uri.js'
 
 /** What a server is made of. */
 export interface NbdServerOptions {
@@ -84,13 +83,27 @@ export class NbdServer implements ConnectionHost {
   async listen(): Promise<void> {
     const { address } = this
     if (address.kind === 'unix') {
-      await removeStaleSocket(address.path)
-      await withPrivateFiles(() => this.listenOn({ path: address.path }))
       // Who may open the file may use the volume.
-      chmodSync(address.path, 0o600)
-      return
+      await listenOnUnixSocket(this.listener, address.path).catch((cause: unknown) => {
+        throw listenError(this.uri, cause)
+      })
+    } else {
+      await this.listenOn(address)
     }
-    await this.listenOn({ host: address.host, port: address.port })
+    // A connection that fails while it is being accepted does not concern the others.
+    this.listener.on('error', () => {})
+  }
+
+  private async listenOn(address: NbdTcpAddress): Promise<void> {
+    const { listener } = this
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (cause: unknown) => reject(listenError(this.uri, cause))
+      listener.once('error', refuse)
+      listener.listen({ host: address.host, port: address.port }, () => {
+        listener.off('error', refuse)
+        resolve()
+      })
+    })
     const bound = this.listener.address()
     if (bound !== null && typeof bound === 'object') this.address = { ...address, port: bound.port }
   }
@@ -127,20 +140,6 @@ export class NbdServer implements ConnectionHost {
     now.length = 0
   }
 
-  private listenOn(where: { path: string } | { host: string; port: number }): Promise<void> {
-    const { listener } = this
-    return new Promise((resolve, reject) => {
-      const refuse = (cause: NodeJS.ErrnoException) => reject(listenError(this.uri, cause))
-      listener.once('error', refuse)
-      listener.listen(where, () => {
-        listener.off('error', refuse)
-        // A connection that fails while it is being accepted does not concern the others.
-        listener.on('error', () => {})
-        resolve()
-      })
-    })
-  }
-
   private async shutDown(): Promise<void> {
     if (!this.listener.listening) return
     // Closing removes the socket file as well.
@@ -159,52 +158,11 @@ export class NbdServer implements ConnectionHost {
   }
 }
 
-/** Runs `start` so that files it creates are the owner's alone. Only the main thread can say so beforehand. */
-function withPrivateFiles(start: () => Promise<void>): Promise<void> {
-  if (!isMainThread) return start()
-  const before = process.umask(0o177)
-  try {
-    return start()
-  } finally {
-    process.umask(before)
+function listenError(uri: string, cause: unknown): VdoError {
+  if (cause instanceof VdoError) return cause
+  const error = cause as NodeJS.ErrnoException
+  if (error.code === 'EADDRINUSE') {
+    return new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${uri}: the address is taken`, { cause })
   }
-}
-
-/** Removes a socket file that nobody listens on. Anything else in its place is left alone. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return
-  if (!found.isSocket()) {
-    throw new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${path}: a file that is not a socket is there`)
-  }
-  if (await isListening(path)) {
-    throw new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${path}: another server is listening there`)
-  }
-  unlinkSync(path)
-}
-
-function isListening(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect({ path })
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      probe.destroy()
-      // Anything but a refusal (no permission, a full queue) leaves the file to its owner.
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
-    })
-  })
-}
-
-function listenError(uri: string, cause: NodeJS.ErrnoException): VdoError {
-  if (cause.code === 'EADDRINUSE') {
-    return new VdoError(
-      'VDO_ADDRESS_IN_USE',
-      `Cannot listen on ${uri}: the port is taken. Choose another with --nbd`,
-      { cause },
-    )
-  }
-  return new VdoError('VDO_CANNOT_LISTEN', `Cannot listen on ${uri}: ${cause.message}`, { cause })
+  return new VdoError('VDO_CANNOT_LISTEN', `Cannot listen on ${uri}: ${error.message}`, { cause })
 }

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+/** `vdo`: the one program, with a verb for each thing to do. */
+
+import { Command } from 'commander'
+
+import { indexMemoryCode } from '../format/index-memory.js'
+import { formatFile } from '../host/format-file.js'
+import { formatCommand } from './format.js'
+import { runProgram } from './run-program.js'
+import { type ServableVolume, type ServeParts, serveCommand } from './serve.js'
+import { statsCommand } from './stats.js'
+import { packageVersion } from './version.js'
+import { clockNonce, randomUuid } from './volume-identity.js'
+
+/** GiB of memory for the index of a volume that `serve` makes. */
+const INDEX_MEMORY = 0.25
+
+const OPEN_VOLUME = '../host/open-volume.js'
+
+const parts: ServeParts = {
+  // The engine is loaded when a volume is opened: other verbs need none of it.
+  async open(how) {
+    const host = (await import(OPEN_VOLUME)) as { openVolume(how: unknown): Promise<ServableVolume> }
+    return host.openVolume(how)
+  },
+  async format(how) {
+    await formatFile({
+      ...how,
+      indexMemory: indexMemoryCode(INDEX_MEMORY),
+      indexSparse: false,
+      nonce: clockNonce(),
+      uuid: randomUuid(),
+    })
+  },
+}
+
+const program = new Command('vdo')
+  .description('deduplicated, compressed, thin volumes in userspace, on the disk format of dm-vdo')
+  .version(packageVersion())
+  .addCommand(formatCommand())
+  .addCommand(serveCommand(parts))
+  .addCommand(statsCommand())
+
+await runProgram(program)

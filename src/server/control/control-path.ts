@@ -1,0 +1,31 @@
+/**
+ * Where a running volume answers questions: a Unix socket beside its file (`FILE.sock`). Where no socket can be
+ * there (a block device, a path too long for a socket) it lies in the folder for temporary files, under a name
+ * made from the volume's path, so that both sides find it.
+ */
+
+import { createHash } from 'node:crypto'
+import { realpathSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** What a Unix socket's path may have, less its end mark. */
+const MAXIMUM_PATH = 107
+
+export function controlPath(device: string): string {
+  const path = existing(device)
+  const beside = `${path}.sock`
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true
+  if (isFile && Buffer.byteLength(beside) <= MAXIMUM_PATH) return beside
+  const name = createHash('sha256').update(path).digest('hex').slice(0, 24)
+  return join(tmpdir(), `vdo-${name}.sock`)
+}
+
+/** The path without links, so that every name of a volume leads to the same socket. */
+function existing(device: string): string {
+  try {
+    return realpathSync(device)
+  } catch {
+    return resolve(device)
+  }
+}
