@@ -1,6 +1,5 @@
 /** `vdo stats FILE…`, which is also `vdostats`: what running volumes have counted. */
 
-import { basename } from 'node:path'
 import { Command } from 'commander'
 
 import type { Statistics } from '../observe/statistics.js'
@@ -35,7 +34,7 @@ async function stats(command: string, files: readonly string[], options: StatsOp
   for (const file of files) {
     try {
       const statistics = (await askVolume(file, 'stats')) as Statistics
-      volumes.push({ name: basename(file), statistics })
+      volumes.push({ name: file, statistics })
     } catch (error) {
       failures.push(error)
     }

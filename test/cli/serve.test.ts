@@ -205,10 +205,10 @@ describe('vdo stats', () => {
       const server = new Foreground('serve', file, '--create', '--nbd', 'nbd://127.0.0.1:0/')
       await server.said(/Ctrl-C saves/)
       expect((await vdo('stats', file)).stdout).to.match(
-        /^Device 1k-blocks .*\nv\.img +16000 +2000 +14000 +13% +57%\n$/,
+        /^Device +1k-blocks .*\n\S+v\.img +16000 +2000 +14000 +13% +57%\n$/,
       )
-      expect((await vdo('stats', '--si', file)).stdout).to.match(/\nv\.img +16\.4M/)
-      expect((await vdo('stats', '--human-readable', file)).stdout).to.match(/\nv\.img +15\.6M/)
+      expect((await vdo('stats', '--si', file)).stdout).to.match(/v\.img +16\.4M/)
+      expect((await vdo('stats', '--human-readable', file)).stdout).to.match(/v\.img +15\.6M/)
       expect((await vdo('stats', '--verbose', file)).stdout.split('\n')).to.have.length(1 + 165 + 1)
       const json = JSON.parse((await vdo('stats', '--json', file)).stdout) as Record<string, unknown>
       expect(json).to.include({ version: 36, dataBlocksUsed: 300 })
