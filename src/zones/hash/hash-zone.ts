@@ -400,8 +400,8 @@ export class HashZone implements Zone {
         return this.fail(lock, locks.agent[lock])
       }
     }
+    assert(vios.duplicateLock[agent] === NO_PBN_LOCK, 'an agent that starts to write holds no share')
     vios.isDuplicate[agent] = 0
-    vios.duplicateLock[agent] = NO_PBN_LOCK
     if (locks.hasWaiters(lock)) cancelCompression(vios.compression, agent)
     this.send(
       this.mayPack(agent) ? toCompressor(placement, agent) : toPlainWrite(vios, placement, agent),
