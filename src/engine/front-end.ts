@@ -1,0 +1,450 @@
+/**
+ * The front end: vio pool, limits, splitting and acknowledgements in one. It alone allocates vios, so the pool needs
+ * no lock. One thread owns it: the thread of the servers, or the simulator's.
+ *
+ * A request of any offset and length becomes vios of one 4 KiB block each; a discard becomes vios that walk runs of
+ * whole blocks, and zeroes its partial edges. A write that covers a part of a block is merged by the engine. Large
+ * requests stream through the pool: at most `VIOS_PER_REQUEST` of one request are in flight, and requests take
+ * turns, block by block.
+ *
+ * An early acknowledgement is a one-way message while the vio travels on; a vio is free when both `Acknowledge` (if
+ * one was sent) and `Release` have arrived, in whichever order.
+ */
+import { assert, unreachable } from '../base/assert.js'
+import { type Lbn, lbn, type VioIndex, vioIndex, ZERO_BLOCK } from '../base/ids.js'
+import { Status } from '../base/status.js'
+import { BLOCK_SIZE } from '../format/constants.js'
+import type { Zone } from '../reactor/zone.js'
+import { resetCompression } from '../vio/compression.js'
+import { Counter } from '../vio/counters.js'
+import { AdminOp, type AdminCommand, FlushOp, FrontOp, hop, LogicalOp } from '../vio/opcodes.js'
+import { VioFlag } from '../vio/vio-table.js'
+import type { ZoneContext } from '../vio/zone-context.js'
+import type { Completion, ExportTarget } from './export-target.js'
+
+/** Blocks of one request in flight. */
+const VIOS_PER_REQUEST = 256
+
+/** Bits of `arrived`: which of a vio's two last messages have come. */
+const ACKNOWLEDGED = 1
+const RELEASED = 2
+
+enum RequestKind {
+  Read,
+  Write,
+  /** Unmaps whole blocks, zeroes what is left at the edges. */
+  Discard,
+}
+
+/** A client's request, reused. */
+class Request {
+  kind = RequestKind.Read
+  /** Bytes: where it starts, where the next vio starts, where it ends. */
+  start = 0
+  next = 0
+  end = 0
+  fua = false
+  bytes: Uint8Array = NO_BYTES
+  done: Completion = IGNORE
+  inFlight = 0
+  status: Status = Status.Success
+}
+
+const NO_BYTES = new Uint8Array(0)
+const IGNORE: Completion = () => {}
+
+export class FrontEnd implements Zone, ExportTarget {
+  readonly sizeBytes: number
+  /** Called when a request was taken while nothing else would make the thread look: the host schedules a pass. */
+  onWork: () => void = IGNORE as () => void
+
+  private readonly free: Int32Array
+  private freeCount: number
+  private readonly requestOf: (Request | null)[]
+  private readonly arrived: Uint8Array
+  private readonly isDiscard: Uint8Array
+  private discardsInFlight = 0
+  private readonly blocks: Uint8Array[] = []
+  /** Requests with blocks to launch, in turn. */
+  private queue: Request[] = []
+  private readonly spare: Request[] = []
+  private readonly freeFlushes: VioIndex[] = []
+  private readonly flushWaiters = new Map<VioIndex, Completion[]>()
+  private waitingFlushes: Completion[] = []
+  private adminDone: Completion | null = null
+  private drained: (() => void) | null = null
+  private halted = false
+
+  constructor(private readonly context: ZoneContext) {
+    const { shape, volume, vios, arena, pools } = context
+    this.sizeBytes = volume.logicalBlocks * BLOCK_SIZE
+    this.free = Int32Array.from({ length: shape.dataVios }, (_, i) => shape.dataVios - 1 - i)
+    this.freeCount = shape.dataVios
+    this.requestOf = Array.from({ length: shape.dataVios }, () => null)
+    this.arrived = new Uint8Array(shape.dataVios)
+    this.isDiscard = new Uint8Array(shape.dataVios)
+    for (let i = 0; i < shape.dataVios; i++) {
+      const at = vios.dataAt(vioIndex(i))
+      this.blocks.push(arena.subarray(at, at + BLOCK_SIZE))
+    }
+    for (let i = 0; i < pools.flush.count; i++) this.freeFlushes.push(vioIndex(pools.flush.first + i))
+  }
+
+  // The library's side.
+
+  read(offset: number, into: Uint8Array, done: Completion): void {
+    this.submit(RequestKind.Read, offset, into.length, into, false, done)
+  }
+
+  write(offset: number, bytes: Uint8Array, fua: boolean, done: Completion): void {
+    this.submit(RequestKind.Write, offset, bytes.length, bytes, fua, done)
+  }
+
+  /** Rounds inwards: a hint for whole blocks. */
+  trim(offset: number, length: number, fua: boolean, done: Completion): void {
+    const start = Math.min(Math.ceil(offset / BLOCK_SIZE) * BLOCK_SIZE, offset + length)
+    const end = Math.max(Math.floor((offset + length) / BLOCK_SIZE) * BLOCK_SIZE, start)
+    if (!this.isInside(offset, length)) this.submit(RequestKind.Discard, offset, length, NO_BYTES, fua, done)
+    else this.submit(RequestKind.Discard, start, end - start, NO_BYTES, fua, done)
+  }
+
+  zero(offset: number, length: number, fua: boolean, done: Completion): void {
+    this.submit(RequestKind.Discard, offset, length, NO_BYTES, fua, done)
+  }
+
+  flush(done: Completion): void {
+    this.context.counters[Counter.BiosInFlush]++
+    this.waitingFlushes.push(done)
+    this.onWork()
+  }
+
+  /** Requests in flight, by vio. */
+  get busyVios(): number {
+    return this.context.shape.dataVios - this.freeCount
+  }
+
+  /** Calls back when every request that was taken has been answered and every vio is home. */
+  drain(done: () => void): void {
+    assert(this.drained === null, 'one drain at a time')
+    this.drained = done
+    this.onWork()
+  }
+
+  /** Hands a command to the admin zone. */
+  administer(command: AdminCommand, done: Completion): void {
+    assert(this.adminDone === null, 'one administrative command at a time')
+    this.adminDone = done
+    this.context.boards.adminCommand = command
+    this.context.post.send(hop(AdminOp.Command, 0), command)
+    this.onWork()
+  }
+
+  /** The engine stopped: everything outstanding is answered, nothing more is taken. */
+  halt(): void {
+    if (this.halted) return
+    this.halted = true
+    const waiting = new Set(this.queue.splice(0))
+    for (const request of this.requestOf) if (request !== null) waiting.add(request)
+    this.requestOf.fill(null)
+    for (const request of waiting) request.done(Status.EngineHalted)
+    for (const list of this.flushWaiters.values()) for (const done of list) done(Status.EngineHalted)
+    this.flushWaiters.clear()
+    for (const done of this.waitingFlushes.splice(0)) done(Status.EngineHalted)
+    const { adminDone, drained } = this
+    this.adminDone = null
+    this.drained = null
+    adminDone?.(Status.EngineHalted)
+    drained?.()
+  }
+
+  // The zones' side.
+
+  receive(op: FrontOp, operand: number): void {
+    if (this.halted) return
+    switch (op) {
+      case FrontOp.Acknowledge:
+        return this.acknowledge(vioIndex(operand))
+      case FrontOp.Release:
+        return this.release(vioIndex(operand))
+      case FrontOp.FlushDone:
+        return this.flushDone(vioIndex(operand))
+      case FrontOp.AdminAnswer:
+        return this.adminAnswer()
+      default:
+        unreachable('the front end knows the message', op)
+    }
+  }
+
+  /** Launches what the pool has room for. */
+  poll(): boolean {
+    let moved = false
+    if (this.waitingFlushes.length > 0 && this.freeFlushes.length > 0) {
+      this.launchFlush()
+      moved = true
+    }
+    while (this.freeCount > 0 && this.launchNext()) moved = true
+    if (this.drained !== null && this.isIdle) {
+      const { drained } = this
+      this.drained = null
+      drained()
+    }
+    return moved
+  }
+
+  private get isIdle(): boolean {
+    return (
+      this.queue.length === 0 &&
+      this.freeCount === this.context.shape.dataVios &&
+      this.waitingFlushes.length === 0 &&
+      this.flushWaiters.size === 0
+    )
+  }
+
+  private isInside(offset: number, length: number): boolean {
+    return (
+      Number.isInteger(offset) &&
+      Number.isInteger(length) &&
+      offset >= 0 &&
+      length >= 0 &&
+      offset + length <= this.sizeBytes
+    )
+  }
+
+  private submit(
+    kind: RequestKind,
+    offset: number,
+    length: number,
+    bytes: Uint8Array,
+    fua: boolean,
+    done: Completion,
+  ): void {
+    const request = this.spare.pop() ?? new Request()
+    request.kind = kind
+    request.start = offset
+    request.next = offset
+    request.end = offset + length
+    request.fua = fua
+    request.bytes = bytes
+    request.done = done
+    request.inFlight = 0
+    request.status = Status.Success
+    if (this.halted) request.status = Status.EngineHalted
+    else if (!this.isInside(offset, length)) request.status = Status.OutOfRange
+    if (request.status !== Status.Success) request.next = request.end
+    this.queue.push(request)
+    this.onWork()
+  }
+
+  /** One block of the request whose turn it is; false if no request can go on now. */
+  private launchNext(): boolean {
+    for (let turns = this.queue.length; turns > 0; turns--) {
+      const request = this.queue.shift()!
+      if (request.next >= request.end) {
+        if (request.inFlight === 0) this.finish(request)
+        continue
+      }
+      const blocked =
+        request.inFlight >= VIOS_PER_REQUEST ||
+        (request.kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
+      if (blocked) {
+        this.queue.push(request)
+        continue
+      }
+      this.launch(request)
+      if (request.next < request.end) this.queue.push(request)
+      return true
+    }
+    return false
+  }
+
+  private launch(request: Request): void {
+    const { vios, post, placement, counters } = this.context
+    const vio = vioIndex(this.free[--this.freeCount])
+    const start = request.next
+    const block = Math.floor(start / BLOCK_SIZE)
+    const offset = start - block * BLOCK_SIZE
+    const length = Math.min(BLOCK_SIZE - offset, request.end - start)
+    this.requestOf[vio] = request
+    this.arrived[vio] = 0
+    this.isDiscard[vio] = 0
+    request.inFlight++
+    vios.status[vio] = Status.Success
+    vios.lbn[vio] = lbn(block)
+    vios.partialOffset[vio] = offset
+    vios.partialLength[vio] = length
+    vios.remainingBlocks[vio] = 0
+    vios.acknowledged[vio] = 0
+    vios.allocatedPbn[vio] = ZERO_BLOCK
+    vios.hashLock[vio] = -1
+    vios.duplicateLock[vio] = -1
+    vios.duplicatePbn[vio] = ZERO_BLOCK
+    vios.journalSequence[vio] = 0
+    resetCompression(vios.compression, vio)
+    Atomics.store(vios.allocationSucceeded, vio, 0)
+    const fua = request.fua ? VioFlag.Fua : 0
+    const isPartial = length < BLOCK_SIZE
+    request.next = start + length
+    switch (request.kind) {
+      case RequestKind.Read:
+        vios.flags[vio] = VioFlag.Read | (isPartial ? VioFlag.Partial : 0)
+        counters[isPartial ? Counter.BiosInPartialRead : Counter.BiosInRead]++
+        if (isPartial) counters[Counter.BiosInRead]++
+        break
+      case RequestKind.Write:
+        this.takeData(vio, request, start, length, isPartial)
+        vios.flags[vio] |= fua
+        counters[Counter.BiosInWrite]++
+        if (isPartial) counters[Counter.BiosInPartialWrite]++
+        if (request.fua) counters[Counter.BiosInFua]++
+        break
+      case RequestKind.Discard:
+        this.isDiscard[vio] = 1
+        this.discardsInFlight++
+        counters[Counter.BiosInDiscard]++
+        if (isPartial) {
+          const at = vios.scratchAt(vio) + offset
+          this.context.native.fill(at, 0, length)
+          vios.flags[vio] = VioFlag.Write | VioFlag.Discard | VioFlag.Partial | VioFlag.Unmerged | fua
+          counters[Counter.BiosInPartialDiscard]++
+        } else {
+          const whole = Math.min(
+            Math.floor((request.end - start) / BLOCK_SIZE),
+            this.context.shape.maxDiscardBlocks,
+          )
+          vios.remainingBlocks[vio] = whole - 1
+          vios.flags[vio] = VioFlag.Write | VioFlag.Discard | fua
+          request.next = start + whole * BLOCK_SIZE
+        }
+        break
+      default:
+        unreachable('a request has a kind', request.kind)
+    }
+    const busy = this.busyVios
+    counters[Counter.VdoRequestsInProgress] = busy
+    if (busy > counters[Counter.VdoRequestsMaximum]) counters[Counter.VdoRequestsMaximum] = busy
+    post.send(hop(LogicalOp.Launch, placement.logicalZone(vios.lbn[vio] as Lbn)), vio)
+  }
+
+  private takeData(vio: VioIndex, request: Request, start: number, length: number, isPartial: boolean): void {
+    const { vios, native, arena } = this.context
+    const from = start - request.start
+    if (isPartial) {
+      arena.set(
+        request.bytes.subarray(from, from + length),
+        vios.scratchAt(vio) + vios.partialOffset[vio],
+      )
+      vios.flags[vio] = VioFlag.Write | VioFlag.Partial | VioFlag.Unmerged
+      return
+    }
+    const whole = from === 0 && request.bytes.length === BLOCK_SIZE
+    this.blocks[vio].set(whole ? request.bytes : request.bytes.subarray(from, from + BLOCK_SIZE))
+    const isZero = native.isZero(vios.dataAt(vio), BLOCK_SIZE)
+    vios.flags[vio] = isZero ? VioFlag.Write | VioFlag.Zero : VioFlag.Write
+  }
+
+  private acknowledge(vio: VioIndex): void {
+    assert((this.arrived[vio] & ACKNOWLEDGED) === 0, 'a vio is acknowledged once')
+    this.arrived[vio] |= ACKNOWLEDGED
+    this.blockDone(vio, Status.Success)
+    if ((this.arrived[vio] & RELEASED) !== 0) this.giveBack(vio)
+  }
+
+  private release(vio: VioIndex): void {
+    assert((this.arrived[vio] & RELEASED) === 0, 'a vio comes home once')
+    const { vios } = this.context
+    this.arrived[vio] |= RELEASED
+    if (vios.acknowledged[vio] !== 0) {
+      if ((this.arrived[vio] & ACKNOWLEDGED) !== 0) this.giveBack(vio)
+      return
+    }
+    const status = vios.status[vio]
+    if (status === Status.Success && vios.isRead(vio)) this.giveData(vio)
+    this.blockDone(vio, status)
+    this.giveBack(vio)
+  }
+
+  /** Copies what was read to its reader. */
+  private giveData(vio: VioIndex): void {
+    const { vios } = this.context
+    const request = this.requestOf[vio]
+    assert(request !== null, 'a vio in flight has a request')
+    const offset = vios.partialOffset[vio]
+    const to = vios.lbn[vio] * BLOCK_SIZE + offset - request.start
+    const length = vios.partialLength[vio]
+    request.bytes.set(
+      length === BLOCK_SIZE ? this.blocks[vio] : this.blocks[vio].subarray(offset, offset + length),
+      to,
+    )
+  }
+
+  private blockDone(vio: VioIndex, status: Status): void {
+    const request = this.requestOf[vio]
+    assert(request !== null, 'a vio in flight has a request')
+    this.requestOf[vio] = null
+    this.countAcknowledged(vio)
+    if (status !== Status.Success) {
+      if (request.status === Status.Success) request.status = status
+      // What was not launched yet would only fail again.
+      request.next = request.end
+    }
+    request.inFlight--
+    if (request.inFlight === 0 && request.next >= request.end && !this.isQueued(request)) this.finish(request)
+  }
+
+  /** A request that was cut short by an error may still wait for its turn; it is finished there. */
+  private isQueued(request: Request): boolean {
+    return request.status !== Status.Success && this.queue.includes(request)
+  }
+
+  private finish(request: Request): void {
+    const { done, status } = request
+    request.done = IGNORE
+    request.bytes = NO_BYTES
+    this.spare.push(request)
+    done(status)
+  }
+
+  private giveBack(vio: VioIndex): void {
+    this.free[this.freeCount++] = vio
+    if (this.isDiscard[vio] !== 0) this.discardsInFlight--
+    this.context.counters[Counter.VdoRequestsInProgress] = this.busyVios
+  }
+
+  private countAcknowledged(vio: VioIndex): void {
+    const { counters, vios } = this.context
+    const isPartial = vios.partialLength[vio] < BLOCK_SIZE
+    const base = vios.isRead(vio) ? 0 : this.isDiscard[vio] !== 0 ? 2 : 1
+    counters[Counter.BiosAcknowledgedRead + base]++
+    if (isPartial) counters[Counter.BiosAcknowledgedPartialRead + base]++
+    if (vios.has(vio, VioFlag.Fua)) counters[Counter.BiosAcknowledgedFua]++
+  }
+
+  /** All flushes that wait travel as one. */
+  private launchFlush(): void {
+    const vio = this.freeFlushes.pop()
+    assert(vio !== undefined, 'a flush vio is free')
+    this.flushWaiters.set(vio, this.waitingFlushes)
+    this.waitingFlushes = []
+    this.context.vios.status[vio] = Status.Success
+    this.context.post.send(hop(FlushOp.Submit, 0), vio)
+  }
+
+  private flushDone(vio: VioIndex): void {
+    const waiters = this.flushWaiters.get(vio)
+    assert(waiters !== undefined, 'a flush that is done was launched')
+    this.flushWaiters.delete(vio)
+    this.freeFlushes.push(vio)
+    const status = this.context.vios.status[vio]
+    for (const done of waiters) {
+      this.context.counters[Counter.BiosAcknowledgedFlush]++
+      done(status)
+    }
+  }
+
+  private adminAnswer(): void {
+    const { adminDone } = this
+    assert(adminDone !== null, 'an answer has a command')
+    this.adminDone = null
+    adminDone(this.context.boards.adminStatus)
+  }
+}
