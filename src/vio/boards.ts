@@ -130,4 +130,12 @@ export class Boards {
   set deduplicating(on: boolean) {
     Atomics.store(this.words, 6, on ? 1 : 0)
   }
+
+  /** Set by the front end's thread after an orderly stop: every other thread leaves its loop. */
+  get leaving(): boolean {
+    return Atomics.load(this.words, 7) !== 0
+  }
+  leave(): void {
+    Atomics.store(this.words, 7, 1)
+  }
 }

@@ -1,0 +1,68 @@
+/**
+ * From the decoded geometry and super block to the plain numbers that zones know; refuses a volume in a state that
+ * the engine cannot load yet, before anything is written.
+ */
+import { VdoError } from '../base/errors.js'
+import type { Geometry } from '../format/geometry-block.js'
+import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
+import type { Volume } from '../vio/volume.js'
+
+/** Why a volume in this state is not opened, and what to do. */
+const REFUSALS: Readonly<Partial<Record<VolumeState, string>>> = {
+  [VolumeState.Dirty]: 'it was not closed and needs recovery, which this version does not do; let dm-vdo recover it',
+  [VolumeState.ReadOnly]: 'it is in read-only mode after an error',
+  [VolumeState.ForceRebuild]: 'it waits for a rebuild, which this version does not do',
+  [VolumeState.Recovering]: 'its recovery is not finished, which this version does not do; let dm-vdo finish it',
+  [VolumeState.Replaying]: 'it was not closed and needs recovery, which this version does not do',
+  [VolumeState.RebuildForUpgrade]: 'it waits for a rebuild, which this version does not do',
+}
+
+/** Throws for every state but NEW and CLEAN. */
+export function refuseUnlessLoadable(superBlock: SuperBlock): void {
+  const why = REFUSALS[superBlock.state]
+  if (why === undefined) return
+  const name = VolumeState[superBlock.state]
+  throw new VdoError(
+    'VDO_VOLUME_NOT_CLEAN',
+    `Cannot open volume: its state is ${name.toUpperCase()} (wanted NEW or CLEAN): ${why}`,
+  )
+}
+
+/** `superBlockPbn` is the start of the data region. */
+export function describeVolume(geometry: Geometry, superBlock: SuperBlock, superBlockPbn: number): Volume {
+  const partition = (id: PartitionId) => {
+    const found = superBlock.partitions.find((p) => p.id === id)
+    if (found === undefined) throw new VdoError('VDO_BAD_SUPER_BLOCK', `Cannot open volume: partition ${id} is missing`)
+    return found
+  }
+  const { slabConfig } = superBlock
+  const journal = partition(PartitionId.RecoveryJournal)
+  return {
+    nonceLow: Number(geometry.nonce & 0xffffffffn),
+    nonceHigh: Number(geometry.nonce >> 32n),
+    bioOffset: geometry.bioOffset,
+    logicalBlocks: superBlock.logicalBlocks,
+    physicalBlocks: superBlock.physicalBlocks,
+    superBlockPbn,
+    rootOrigin: superBlock.rootOrigin,
+    rootCount: superBlock.rootCount,
+    journalOrigin: journal.start,
+    journalBlocks: superBlock.recoveryJournalSize,
+    journalStart: superBlock.journalStart,
+    recoveryCount: superBlock.completeRecoveries % 256,
+    depotOrigin: superBlock.firstBlock,
+    slabCount: (superBlock.lastBlock - superBlock.firstBlock) / slabConfig.slabBlocks,
+    slabBlocks: slabConfig.slabBlocks,
+    slabDataBlocks: slabConfig.dataBlocks,
+    slabReferenceBlocks: slabConfig.referenceCountBlocks,
+    slabJournalBlocks: slabConfig.slabJournalBlocks,
+    slabJournalFlushing: slabConfig.flushingThreshold,
+    slabJournalBlocking: slabConfig.blockingThreshold,
+    slabJournalScrubbing: slabConfig.scrubbingThreshold,
+    summaryOrigin: partition(PartitionId.SlabSummary).start,
+    savedPhysicalZones: superBlock.zoneCount,
+    isNew: superBlock.state === VolumeState.New,
+    logicalBlocksUsed: superBlock.logicalBlocksUsed,
+    blockMapDataBlocks: superBlock.blockMapDataBlocks,
+  }
+}

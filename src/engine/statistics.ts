@@ -1,0 +1,180 @@
+/**
+ * VDO's statistics, version 36: sums of what the zones counted, under the names of VDO's `stats` message. Nothing
+ * here is computed that could have been counted.
+ */
+import { Counter } from '../vio/counters.js'
+import type { Arena } from './arena.js'
+import type { EngineConfig } from './assemble.js'
+
+/** Requests or I/Os by what they are. */
+export interface BioStatistics {
+  readonly read: number
+  readonly write: number
+  readonly emptyFlush: number
+  readonly discard: number
+  readonly flush: number
+  readonly fua: number
+}
+
+export type VdoStatistics = ReturnType<typeof collectStatistics>
+
+const BLOCK_BYTES = 4096
+const STATISTICS_VERSION = 36
+
+/** Takes the counters as they stand now; a running volume's are a moment apart from each other. */
+export function collectStatistics(config: EngineConfig, arena: Arena) {
+  const { volume, shape, superBlock } = config
+  const n = (counter: Counter): number => arena.total(counter)
+  const { boards } = arena
+  const mapBlocks = boards.blockMapDataBlocks
+  const dataBlocks = volume.slabCount * volume.slabDataBlocks
+  const bios = (
+    read: number,
+    write: number,
+    rest: Partial<BioStatistics> = {},
+  ): BioStatistics => ({ read, write, emptyFlush: 0, discard: 0, flush: 0, fua: 0, ...rest })
+  const biosIn = bios(n(Counter.BiosInRead), n(Counter.BiosInWrite), {
+    discard: n(Counter.BiosInDiscard),
+    emptyFlush: n(Counter.BiosInFlush),
+    fua: n(Counter.BiosInFua),
+  })
+  const biosAcknowledged = bios(n(Counter.BiosAcknowledgedRead), n(Counter.BiosAcknowledgedWrite), {
+    discard: n(Counter.BiosAcknowledgedDiscard),
+    emptyFlush: n(Counter.BiosAcknowledgedFlush),
+    fua: n(Counter.BiosAcknowledgedFua),
+  })
+  const meta = bios(n(Counter.BiosMetaRead), n(Counter.BiosMetaWrite), {
+    flush: n(Counter.BiosMetaFlush),
+    fua: n(Counter.BiosMetaFua),
+  })
+  const journal = bios(0, n(Counter.BiosJournalWrite), {
+    flush: n(Counter.BiosJournalFlush),
+    fua: n(Counter.BiosJournalFua),
+  })
+  const pageCache = bios(n(Counter.BiosPageCacheRead), n(Counter.BiosPageCacheWrite), {
+    flush: n(Counter.BiosPageCacheFlush),
+  })
+  const isReadOnly = boards.readOnlyReason !== 0
+  return {
+    version: STATISTICS_VERSION,
+    dataBlocksUsed: n(Counter.DataBlocksAllocated) - mapBlocks,
+    overheadBlocksUsed: volume.physicalBlocks - dataBlocks + mapBlocks,
+    logicalBlocksUsed: boards.logicalBlocksUsed,
+    physicalBlocks: volume.physicalBlocks,
+    logicalBlocks: volume.logicalBlocks,
+    blockMapCacheSize: shape.cachePages * BLOCK_BYTES,
+    blockSize: BLOCK_BYTES,
+    completeRecoveries: superBlock.completeRecoveries,
+    readOnlyRecoveries: superBlock.readOnlyRecoveries,
+    mode: isReadOnly ? 'read-only' : 'normal',
+    inRecoveryMode: false,
+    recoveryPercentage: 100,
+    packer: {
+      compressedFragmentsWritten: n(Counter.CompressedFragmentsWritten),
+      compressedBlocksWritten: n(Counter.CompressedBlocksWritten),
+      compressedFragmentsInPacker: n(Counter.CompressedFragmentsInPacker),
+    },
+    allocator: {
+      slabCount: volume.slabCount,
+      slabsOpened: n(Counter.SlabsOpened),
+      slabsReopened: n(Counter.SlabsReopened),
+    },
+    journal: {
+      diskFull: n(Counter.JournalDiskFull),
+      slabJournalCommitsRequested: n(Counter.JournalCommitsRequested),
+      entries: {
+        started: n(Counter.JournalEntriesStarted),
+        written: n(Counter.JournalEntriesWritten),
+        committed: n(Counter.JournalEntriesCommitted),
+      },
+      blocks: {
+        started: n(Counter.JournalBlocksStarted),
+        written: n(Counter.JournalBlocksWritten),
+        committed: n(Counter.JournalBlocksCommitted),
+      },
+    },
+    slabJournal: {
+      diskFullCount: n(Counter.SlabJournalDiskFull),
+      flushCount: n(Counter.SlabJournalFlush),
+      blockedCount: n(Counter.SlabJournalBlocked),
+      blocksWritten: n(Counter.SlabJournalBlocksWritten),
+      tailBusyCount: n(Counter.SlabJournalTailBusy),
+    },
+    slabSummary: { blocksWritten: n(Counter.SlabSummaryBlocksWritten) },
+    refCounts: { blocksWritten: n(Counter.ReferenceBlocksWritten) },
+    blockMap: {
+      dirtyPages: n(Counter.BlockMapDirtyPages),
+      cleanPages: n(Counter.BlockMapCleanPages),
+      freePages: n(Counter.BlockMapFreePages),
+      failedPages: n(Counter.BlockMapFailedPages),
+      incomingPages: n(Counter.BlockMapIncomingPages),
+      outgoingPages: n(Counter.BlockMapOutgoingPages),
+      cachePressure: n(Counter.BlockMapCachePressure),
+      readCount: n(Counter.BlockMapReadCount),
+      writeCount: n(Counter.BlockMapWriteCount),
+      failedReads: n(Counter.BlockMapFailedReads),
+      failedWrites: n(Counter.BlockMapFailedWrites),
+      reclaimed: n(Counter.BlockMapReclaimed),
+      readOutgoing: n(Counter.BlockMapReadOutgoing),
+      foundInCache: n(Counter.BlockMapFoundInCache),
+      discardRequired: n(Counter.BlockMapDiscardRequired),
+      waitForPage: n(Counter.BlockMapWaitForPage),
+      fetchRequired: n(Counter.BlockMapFetchRequired),
+      pagesLoaded: n(Counter.BlockMapPagesLoaded),
+      pagesSaved: n(Counter.BlockMapPagesSaved),
+      flushCount: n(Counter.BlockMapFlushCount),
+    },
+    hashLock: {
+      dedupeAdviceValid: n(Counter.DedupeAdviceValid),
+      dedupeAdviceStale: n(Counter.DedupeAdviceStale),
+      concurrentDataMatches: n(Counter.ConcurrentDataMatches),
+      concurrentHashCollisions: n(Counter.ConcurrentHashCollisions),
+      currDedupeQueries: n(Counter.CurrentDedupeQueries),
+    },
+    errors: {
+      invalidAdvicePBNCount: n(Counter.InvalidAdvicePbn),
+      noSpaceErrorCount: n(Counter.NoSpaceErrors),
+      readOnlyErrorCount: n(Counter.ReadOnlyErrors),
+    },
+    instance: 0,
+    currentVIOsInProgress: n(Counter.VdoRequestsInProgress),
+    maxVIOs: n(Counter.VdoRequestsMaximum),
+    dedupeAdviceTimeouts: n(Counter.DedupeAdviceTimeouts),
+    flushOut: n(Counter.FlushOut),
+    logicalBlockSize: BLOCK_BYTES,
+    biosIn,
+    biosInPartial: bios(n(Counter.BiosInPartialRead), n(Counter.BiosInPartialWrite), {
+      discard: n(Counter.BiosInPartialDiscard),
+    }),
+    biosOut: bios(n(Counter.BiosOutRead), n(Counter.BiosOutWrite)),
+    biosMeta: meta,
+    biosJournal: journal,
+    biosPageCache: pageCache,
+    biosOutCompleted: bios(n(Counter.BiosOutCompletedRead), n(Counter.BiosOutCompletedWrite)),
+    biosMetaCompleted: meta,
+    biosJournalCompleted: journal,
+    biosPageCacheCompleted: pageCache,
+    biosAcknowledged,
+    biosAcknowledgedPartial: bios(
+      n(Counter.BiosAcknowledgedPartialRead),
+      n(Counter.BiosAcknowledgedPartialWrite),
+      { discard: n(Counter.BiosAcknowledgedPartialDiscard) },
+    ),
+    biosInProgress: bios(biosIn.read - biosAcknowledged.read, biosIn.write - biosAcknowledged.write, {
+      discard: biosIn.discard - biosAcknowledged.discard,
+      emptyFlush: biosIn.emptyFlush - biosAcknowledged.emptyFlush,
+      fua: biosIn.fua - biosAcknowledged.fua,
+    }),
+    memoryUsage: { bytesUsed: arena.size, peakBytesUsed: arena.size },
+    index: {
+      entriesIndexed: n(Counter.IndexEntries),
+      postsFound: n(Counter.IndexPostsFound),
+      postsNotFound: n(Counter.IndexPostsNotFound),
+      queriesFound: n(Counter.IndexQueriesFound),
+      queriesNotFound: n(Counter.IndexQueriesNotFound),
+      updatesFound: n(Counter.IndexUpdatesFound),
+      updatesNotFound: n(Counter.IndexUpdatesNotFound),
+      entriesDiscarded: n(Counter.IndexEntriesDiscarded),
+    },
+  }
+}
