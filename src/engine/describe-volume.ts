@@ -9,10 +9,12 @@ import type { Volume } from '../vio/volume.js'
 
 /** Why a volume in this state is not opened, and what to do. */
 const REFUSALS: Readonly<Partial<Record<VolumeState, string>>> = {
-  [VolumeState.Dirty]: 'it was not closed and needs recovery, which this version does not do; let dm-vdo recover it',
+  [VolumeState.Dirty]:
+    'it was not closed and needs recovery, which this version does not do; let dm-vdo recover it',
   [VolumeState.ReadOnly]: 'it is in read-only mode after an error',
   [VolumeState.ForceRebuild]: 'it waits for a rebuild, which this version does not do',
-  [VolumeState.Recovering]: 'its recovery is not finished, which this version does not do; let dm-vdo finish it',
+  [VolumeState.Recovering]:
+    'its recovery is not finished, which this version does not do; let dm-vdo finish it',
   [VolumeState.Replaying]: 'it was not closed and needs recovery, which this version does not do',
   [VolumeState.RebuildForUpgrade]: 'it waits for a rebuild, which this version does not do',
 }
@@ -29,10 +31,11 @@ export function refuseUnlessLoadable(superBlock: SuperBlock): void {
 }
 
 /** `superBlockPbn` is the start of the data region. */
-export function describeVolume(geometry: Geometry, superBlock: SuperBlock, superBlockPbn: number): Volume {
+export function describeVolume(geometry: Pick<Geometry, 'nonce' | 'bioOffset'>, superBlock: SuperBlock, superBlockPbn: number): Volume {
   const partition = (id: PartitionId) => {
     const found = superBlock.partitions.find((p) => p.id === id)
-    if (found === undefined) throw new VdoError('VDO_BAD_SUPER_BLOCK', `Cannot open volume: partition ${id} is missing`)
+    if (found === undefined)
+      throw new VdoError('VDO_BAD_SUPER_BLOCK', `Cannot open volume: partition ${id} is missing`)
     return found
   }
   const { slabConfig } = superBlock

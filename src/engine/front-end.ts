@@ -17,7 +17,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { resetCompression } from '../vio/compression.js'
 import { Counter } from '../vio/counters.js'
-import { AdminOp, type AdminCommand, FlushOp, FrontOp, hop, LogicalOp } from '../vio/opcodes.js'
+import { type AdminCommand, AdminOp, FlushOp, FrontOp, hop, LogicalOp } from '../vio/opcodes.js'
 import { VioFlag } from '../vio/vio-table.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import type { Completion, ExportTarget } from './export-target.js'
@@ -329,10 +329,7 @@ export class FrontEnd implements Zone, ExportTarget {
     const { vios, native, arena } = this.context
     const from = start - request.start
     if (isPartial) {
-      arena.set(
-        request.bytes.subarray(from, from + length),
-        vios.scratchAt(vio) + vios.partialOffset[vio],
-      )
+      arena.set(request.bytes.subarray(from, from + length), vios.scratchAt(vio) + vios.partialOffset[vio])
       vios.flags[vio] = VioFlag.Write | VioFlag.Partial | VioFlag.Unmerged
       return
     }

@@ -28,11 +28,15 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
   const { boards } = arena
   const mapBlocks = boards.blockMapDataBlocks
   const dataBlocks = volume.slabCount * volume.slabDataBlocks
-  const bios = (
-    read: number,
-    write: number,
-    rest: Partial<BioStatistics> = {},
-  ): BioStatistics => ({ read, write, emptyFlush: 0, discard: 0, flush: 0, fua: 0, ...rest })
+  const bios = (read: number, write: number, rest: Partial<BioStatistics> = {}): BioStatistics => ({
+    read,
+    write,
+    emptyFlush: 0,
+    discard: 0,
+    flush: 0,
+    fua: 0,
+    ...rest,
+  })
   const biosIn = bios(n(Counter.BiosInRead), n(Counter.BiosInWrite), {
     discard: n(Counter.BiosInDiscard),
     emptyFlush: n(Counter.BiosInFlush),

@@ -27,7 +27,11 @@ const PASSES_PER_TURN = 8
 export class EngineHost {
   /** Settles when the engine has stopped by itself: a thread died or an assertion failed. */
   readonly halted: Promise<VdoError>
-  private readonly workers: { readonly name: string; readonly worker: Worker; readonly control: Remote<WorkerControl> }[] = []
+  private readonly workers: {
+    readonly name: string
+    readonly worker: Worker
+    readonly control: Remote<WorkerControl>
+  }[] = []
   private isScheduled = false
   private isEnding = false
   private hasHalted = false
@@ -59,7 +63,7 @@ export class EngineHost {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
-      device: () => openStore(store, arena.bytes, arena.vios.status.length, () => {}),
+      device: () => openStore(store, arena.bytes, arena.vios.flags.length, () => {}),
     })
     assert(frontEnd !== null, 'thread 0 hosts the front end')
     const host = new EngineHost(config, arena, memory, doorbell, reactor, frontEnd)
@@ -87,7 +91,9 @@ export class EngineHost {
   async leave(): Promise<void> {
     this.isEnding = true
     this.arena.boards.leave()
-    const exits = this.workers.map(({ worker }) => new Promise<void>((resolve) => worker.once('exit', () => resolve())))
+    const exits = this.workers.map(
+      ({ worker }) => new Promise<void>((resolve) => worker.once('exit', () => resolve())),
+    )
     for (let thread = 1; thread < this.config.plan.threads.length; thread++) this.doorbell.ring(thread)
     await Promise.all(exits)
   }
@@ -122,7 +128,10 @@ export class EngineHost {
 
   private async startWorker(thread: number, kernel: WebAssembly.Module, store: Store): Promise<void> {
     const { name } = this.config.plan.threads[thread]
-    const worker = new Worker(new URL('../../workers/zone-thread.js', import.meta.url), { name, stderr: false })
+    const worker = new Worker(new URL('../../workers/zone-thread.js', import.meta.url), {
+      name,
+      stderr: false,
+    })
     const control = wrap<WorkerControl>(nodeEndpoint(worker))
     this.workers[thread - 1] = { name, worker, control }
     const died = new Promise<never>((_, reject) => {
@@ -133,7 +142,10 @@ export class EngineHost {
       })
       worker.once('exit', (code) => {
         if (this.isEnding) return
-        const error = new VdoError('VDO_ENGINE_HALTED', `Thread ${name} left with code ${code} while it was needed`)
+        const error = new VdoError(
+          'VDO_ENGINE_HALTED',
+          `Thread ${name} left with code ${code} while it was needed`,
+        )
         reject(error)
         void this.halt(error)
       })
@@ -144,7 +156,9 @@ export class EngineHost {
     port1.unref()
     const started = control.start(
       // Comlink transfers what is in the list, and hands the rest over as it is.
-      transfer({ config: this.config, thread, memory: this.memory, kernel, store, ping: port2 }, [port2 as unknown as Transferable]),
+      transfer({ config: this.config, thread, memory: this.memory, kernel, store, ping: port2 }, [
+        port2 as unknown as Transferable,
+      ]),
     )
     await Promise.race([started, died])
   }

@@ -7,8 +7,9 @@
  * await volume.close()
  * ```
  */
-import { crc32 } from 'node:zlib'
+
 import { readSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { Status } from '../base/status.js'
 import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
@@ -168,7 +169,9 @@ export class VdoVolume {
       return Promise.reject(new VdoError('VDO_CLOSED', `Cannot ${what}: the volume is closed`))
     }
     return new Promise((resolve, reject) => {
-      start((status) => (status === Status.Success ? resolve() : reject(statusError(`Cannot ${what}`, status))))
+      start((status) =>
+        status === Status.Success ? resolve() : reject(statusError(`Cannot ${what}`, status)),
+      )
     })
   }
 }

@@ -8,7 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { VdoError } from '../base/errors.js'
-import { allZones, MAX_THREADS, type PlannedThread, type ThreadPlan, type ZonePlace } from '../engine/thread-plan.js'
+import {
+  allZones,
+  MAX_THREADS,
+  type PlannedThread,
+  type ThreadPlan,
+  type ZonePlace,
+} from '../engine/thread-plan.js'
 import { Room } from '../vio/opcodes.js'
 import type { ZoneCounts } from '../vio/volume.js'
 
@@ -38,7 +44,10 @@ const PROFILE = z.strictObject({
     bio: count(1, 100),
     index: count(1, 16),
   }),
-  threads: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,14}$/, 'a thread name is 1 to 15 letters and digits'), z.array(z.string()).min(1)),
+  threads: z.record(
+    z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,14}$/, 'a thread name is 1 to 15 letters and digits'),
+    z.array(z.string()).min(1),
+  ),
 })
 
 export const BUILT_IN_PROFILES = ['default', 'tiny', 'wide'] as const
@@ -86,7 +95,9 @@ export function parseProfile(text: string, name: string): ThreadPlan {
   const placed = new Set(threads.flatMap((t) => t.zones.map((place) => place.room * 128 + place.zone)))
   const missing = allZones(counts).filter(({ room, zone }) => !placed.has(room * 128 + zone))
   if (missing.length > 0) {
-    throw refuse(`no thread hosts ${missing.map((m) => `${Room[m.room].toLowerCase()}.${m.zone}`).join(', ')}`)
+    throw refuse(
+      `no thread hosts ${missing.map((m) => `${Room[m.room].toLowerCase()}.${m.zone}`).join(', ')}`,
+    )
   }
   return { counts, threads }
 }

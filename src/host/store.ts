@@ -2,13 +2,20 @@
  * What a thread needs to make its own device objects over the volume's backing store: a description that crosses
  * to workers.
  */
-import type { BlockDevice } from '../device/block-device.js'
+
 import { BatchedDevice } from '../device/batched-device.js'
+import type { BlockDevice } from '../device/block-device.js'
 import { RamDevice } from '../device/ram-device.js'
 import { FileDevice } from './file-device.js'
 
 export type Store =
-  | { readonly kind: 'file'; readonly path: string; readonly descriptor: number; readonly blockCount: number; readonly unsafe: boolean }
+  | {
+      readonly kind: 'file'
+      readonly path: string
+      readonly descriptor: number
+      readonly blockCount: number
+      readonly unsafe: boolean
+    }
   | { readonly kind: 'memory'; readonly segments: readonly SharedArrayBuffer[] }
 
 /** A device over the store for the calling thread. `outstanding` bounds its requests. */

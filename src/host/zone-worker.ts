@@ -3,9 +3,10 @@
  * blocks in Atomics.wait between passes; control calls (Comlink) are answered by stepping out into the event loop
  * while the thread's attention word says that one is owed.
  */
+
+import { Arena } from '../engine/arena.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { arenaConfig, assembleThread } from '../engine/assemble.js'
-import { Arena } from '../engine/arena.js'
 import type { Reactor } from '../reactor/reactor.js'
 import { HostDoorbell, type PingPort } from './doorbell.js'
 import { createNative } from './native.js'
@@ -52,7 +53,7 @@ export class ZoneWorker implements WorkerControl {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
-      device: () => openStore(store, arena.bytes, arena.vios.status.length, this.report),
+      device: () => openStore(store, arena.bytes, arena.vios.flags.length, this.report),
     })
     this.reactor = reactor
     setImmediate(() => {
@@ -71,7 +72,8 @@ export class ZoneWorker implements WorkerControl {
   private async run(reactor: Reactor, arena: Arena, doorbell: HostDoorbell): Promise<void> {
     const { thread } = reactor
     const { boards } = arena
-    const mustLook = () => reactor.isReady || boards.halted || boards.leaving || doorbell.attention(thread) > 0
+    const mustLook = () =>
+      reactor.isReady || boards.halted || boards.leaving || doorbell.attention(thread) > 0
     while (!boards.halted && !boards.leaving) {
       const moved = reactor.pass()
       if (doorbell.attention(thread) > 0) await new Promise((resolve) => setImmediate(resolve))

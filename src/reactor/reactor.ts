@@ -41,6 +41,8 @@ export class Reactor implements Post {
   private deadlineOrder = 0
   /** Words handled since the reactor was made. */
   moved = 0
+  /** Sees every word before its zone does: the simulator's trace. */
+  onDeliver: ((word: number) => void) | null = null
 
   constructor(
     readonly thread: number,
@@ -194,6 +196,7 @@ export class Reactor implements Post {
   }
 
   private deliver(word: number): void {
+    if (this.onDeliver !== null) this.onDeliver(word)
     const hop = word >>> OPERAND_BITS
     const zone = this.zoneByHop[hop] ?? this.find(hop)
     zone.receive(hop >>> ZONE_BITS, word & 0xffff)

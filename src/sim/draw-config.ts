@@ -1,0 +1,163 @@
+/**
+ * Draws a small engine from a seed: a volume of a few slabs and a journal of a few blocks, tight pools and caches,
+ * and any layout of zones on threads. Everything that is rare at VDO's sizes happens all the time at these.
+ */
+import type { Prng } from '../base/prng.js'
+import type { EngineConfig } from '../engine/assemble.js'
+import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
+import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
+import { Room } from '../vio/opcodes.js'
+import type { Volume, ZoneCounts } from '../vio/volume.js'
+import type { VolumeShape } from '../vio/volume-shape.js'
+
+const NONCE = 0x1122334455667788n
+const SUPER_BLOCK_PBN = 1
+const ROOTS = 60
+const SUMMARY_BLOCKS = 64
+
+/** A configuration for a volume that was never loaded. */
+export function drawConfig(prng: Prng): EngineConfig {
+  const plan = drawPlan(prng)
+  const { volume, superBlock } = drawVolume(prng, plan.counts.physical)
+  return { plan, volume, superBlock, shape: drawShape(prng, plan.counts) }
+}
+
+/** The same volume as another run would find it, with other zones on other threads. */
+export function redrawPlan(prng: Prng, physicalLimit: number): ThreadPlan {
+  return drawPlan(prng, physicalLimit)
+}
+
+function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
+  const dataVios = prng.pick([8, 16, 32, 64])
+  const journalTailBlocks = prng.between(2, 4)
+  const slabJournalEntriesPerBlock = prng.between(4, 24)
+  return {
+    dataVios,
+    discardVios: Math.ceil(dataVios * 0.75),
+    flushVios: prng.between(1, 3),
+    maxDiscardBlocks: prng.between(1, 20),
+    journalEntriesPerBlock: prng.pick([4, 8, 31, 40, 217]),
+    journalTailBlocks,
+    slabJournalEntriesPerBlock,
+    slabJournalMixedEntriesPerBlock: slabJournalEntriesPerBlock - prng.between(0, 2),
+    maximumReferences: prng.pick([3, 5, 20, 254]),
+    cachePages: counts.logical * prng.between(2, 12),
+    blockMapAge: prng.between(2, 5),
+    blockMapVios: prng.between(2, 6),
+    allocatorVios: prng.between(3, 12),
+    pbnLocks: dataVios * 2,
+    dedupeContexts: prng.pick([2, dataVios]),
+    queryTimeoutMs: 5000,
+    packerBins: prng.between(2, 6),
+    packerSlots: prng.between(2, 14),
+    allocationsPerZone: prng.between(1, 16),
+    indexNames: prng.pick([16, 64, 1024]),
+  }
+}
+
+function drawPlan(prng: Prng, physicalLimit = 3): ThreadPlan {
+  const counts: ZoneCounts = {
+    logical: prng.between(1, 3),
+    physical: prng.between(1, Math.min(3, physicalLimit)),
+    hash: prng.between(1, 3),
+    cpu: prng.between(1, 2),
+    bio: prng.between(1, 3),
+    index: prng.between(1, 2),
+  }
+  const zones = allZones(counts).filter(({ room }) => room !== Room.Front)
+  const threadCount = prng.pick([1, 2, zones.length])
+  const threads: { name: string; zones: (typeof zones)[number][] }[] = Array.from({ length: threadCount }, (_, i) => ({
+    name: `sim${i}`,
+    zones: [],
+  }))
+  zones.forEach((place, i) => threads[i < threadCount ? i : prng.below(threadCount)].zones.push(place))
+  const front: PlannedThread = { name: 'front', zones: [{ room: Room.Front, zone: 0 }] }
+  return { counts, threads: [front, ...threads] }
+}
+
+function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superBlock: SuperBlock } {
+  const slabCount = prng.between(Math.max(2, physicalZones), 6)
+  const slabBlocks = 256
+  const slabJournalBlocks = prng.between(10, 24)
+  const slabReferenceBlocks = 1
+  const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks
+  const journalBlocks = prng.pick([16, 32, 64])
+  const flushing = Math.floor((3 * slabJournalBlocks + 3) / 4)
+  const scrubbing = slabJournalBlocks - 2
+  const blocking = Math.min(scrubbing, flushing + Math.floor((5 * (slabJournalBlocks - flushing)) / 7))
+  const rootOrigin = SUPER_BLOCK_PBN + 1
+  const depotOrigin = rootOrigin + ROOTS
+  const journalOrigin = depotOrigin + slabCount * slabBlocks
+  const summaryOrigin = journalOrigin + journalBlocks
+  const physicalBlocks = summaryOrigin + SUMMARY_BLOCKS
+  const logicalBlocks = 812 * prng.between(8, 60) + prng.below(812)
+  const volume: Volume = {
+    nonceLow: Number(NONCE & 0xffffffffn),
+    nonceHigh: Number(NONCE >> 32n),
+    bioOffset: 0,
+    logicalBlocks,
+    physicalBlocks,
+    superBlockPbn: SUPER_BLOCK_PBN,
+    rootOrigin,
+    rootCount: ROOTS,
+    journalOrigin,
+    journalBlocks,
+    journalStart: 1,
+    recoveryCount: 0,
+    depotOrigin,
+    slabCount,
+    slabBlocks,
+    slabDataBlocks,
+    slabReferenceBlocks,
+    slabJournalBlocks,
+    slabJournalFlushing: flushing,
+    slabJournalBlocking: blocking,
+    slabJournalScrubbing: scrubbing,
+    summaryOrigin,
+    savedPhysicalZones: 0,
+    isNew: true,
+    logicalBlocksUsed: 0,
+    blockMapDataBlocks: 0,
+  }
+  const partition = (id: PartitionId, start: number, blockCount: number) => ({ id, start, base: 0, blockCount })
+  const superBlock: SuperBlock = {
+    releaseVersion: 0,
+    state: VolumeState.New,
+    completeRecoveries: 0,
+    readOnlyRecoveries: 0,
+    logicalBlocks,
+    physicalBlocks,
+    slabSize: slabBlocks,
+    recoveryJournalSize: journalBlocks,
+    slabJournalBlocks,
+    nonce: NONCE,
+    firstFree: journalOrigin,
+    lastFree: journalOrigin,
+    partitions: [
+      partition(PartitionId.SlabDepot, depotOrigin, slabCount * slabBlocks),
+      partition(PartitionId.RecoveryJournal, journalOrigin, journalBlocks),
+      partition(PartitionId.SlabSummary, summaryOrigin, SUMMARY_BLOCKS),
+      partition(PartitionId.BlockMap, rootOrigin, ROOTS),
+    ],
+    journalStart: 1,
+    logicalBlocksUsed: 0,
+    blockMapDataBlocks: 0,
+    slabConfig: {
+      slabBlocks,
+      dataBlocks: slabDataBlocks,
+      referenceCountBlocks: slabReferenceBlocks,
+      slabJournalBlocks,
+      flushingThreshold: flushing,
+      blockingThreshold: blocking,
+      scrubbingThreshold: scrubbing,
+    },
+    firstBlock: depotOrigin,
+    lastBlock: journalOrigin,
+    zoneCount: 0,
+    flatPageOrigin: 1,
+    flatPageCount: 0,
+    rootOrigin,
+    rootCount: ROOTS,
+  }
+  return { volume, superBlock }
+}

@@ -1,0 +1,111 @@
+/**
+ * The whole engine in one thread: every thread of the plan is a reactor, and a seeded scheduler decides which one
+ * moves next, from which ring, how many words; or which disk request completes; or, when nothing else is left, that
+ * time passes. A run is its seed and its configuration.
+ */
+import type { Native } from '../base/native.js'
+import type { Prng } from '../base/prng.js'
+import { Arena } from '../engine/arena.js'
+import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
+import type { FrontEnd } from '../engine/front-end.js'
+import { SimDevice, type SimStore } from './sim-store.js'
+
+/** What the caller lends: shared memory with a native over it (see host/native.ts), made anew for each simulator. */
+export type LendMemory = (bytes: number) => { readonly buffer: ArrayBufferLike; readonly native: Native }
+
+interface Choice {
+  readonly thread: number
+  /** An inbound ring; `rings` for the local queue. */
+  readonly ring: number
+}
+
+export class Simulator {
+  readonly arena: Arena
+  readonly frontEnd: FrontEnd
+  /** Virtual milliseconds. */
+  nowMs = 0
+  /** Events so far. */
+  steps = 0
+  private readonly threads: AssembledThread[]
+  private readonly devices: { readonly thread: number; readonly device: SimDevice }[] = []
+  private hash = 0x811c9dc5
+  private readonly choices: Choice[] = []
+
+  constructor(
+    config: EngineConfig,
+    store: SimStore,
+    private readonly prng: Prng,
+    lend: LendMemory,
+    bytes: number,
+  ) {
+    const { buffer, native } = lend(bytes)
+    const arena = new Arena(buffer, arenaConfig(config))
+    this.arena = arena
+    this.threads = config.plan.threads.map((_, thread) =>
+      assembleThread(config, thread, {
+        arena,
+        native,
+        clock: { now: () => this.nowMs },
+        doorbell: { ring: () => {} },
+        device: () => {
+          const device = new SimDevice(store, arena.bytes)
+          this.devices.push({ thread, device })
+          return device
+        },
+      }),
+    )
+    this.threads.forEach(({ reactor }, thread) => {
+      reactor.onDeliver = (word) => this.note(thread * 0x9e3779b1 + word)
+      for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })
+    })
+    this.frontEnd = this.threads[0].frontEnd!
+  }
+
+  /** A number that two runs share only if every zone saw the same messages in the same order. */
+  get traceHash(): number {
+    return this.hash >>> 0
+  }
+
+  /** One event. False if nothing can happen any more, not even by waiting. */
+  step(): boolean {
+    this.steps++
+    if (this.frontEnd.poll()) this.threads[0].reactor.publish()
+    const busyDisks = this.devices.filter(({ device }) => device.outstanding > 0)
+    const busy = this.choices.filter(({ thread, ring }) => this.threads[thread].reactor.waiting(ring) > 0)
+    const total = busy.length + busyDisks.length
+    if (total === 0) return this.letTimePass()
+    const pick = this.prng.below(total)
+    if (pick < busy.length) {
+      const { thread, ring } = busy[pick]
+      this.threads[thread].reactor.passOf(ring, 1 + this.prng.below(8))
+    } else {
+      const { thread, device } = busyDisks[pick - busy.length]
+      device.step(this.prng)
+      const { reactor } = this.threads[thread]
+      reactor.passOf(reactor.rings, 0)
+    }
+    return true
+  }
+
+  /** Steps until `done` says so; false if the engine stopped before, or after `limit` events. */
+  runUntil(done: () => boolean, limit = 5_000_000): boolean {
+    for (let i = 0; i < limit; i++) {
+      if (done()) return true
+      if (!this.step()) return done()
+    }
+    return done()
+  }
+
+  private letTimePass(): boolean {
+    const due = Math.min(...this.threads.map(({ reactor }) => reactor.nextDeadlineMs))
+    if (due === Number.POSITIVE_INFINITY) return false
+    this.nowMs = Math.max(this.nowMs, due)
+    for (const { reactor } of this.threads) reactor.passOf(reactor.rings, 0)
+    return true
+  }
+
+  private note(value: number): void {
+    this.hash = Math.imul(this.hash ^ (value | 0), 0x01000193)
+    this.hash ^= this.hash >>> 15
+  }
+}
