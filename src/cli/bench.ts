@@ -10,7 +10,7 @@ import { createRamSegments } from '../device/ram-device.js'
 import { planFormat } from '../format/volume-format.js'
 import { closeBackingFile, openBackingFile } from '../host/backing-file.js'
 import { openVolume } from '../host/open-volume.js'
-import { measureRow, type Measured } from './bench/measure.js'
+import { type Measured, measureRow } from './bench/measure.js'
 import { BLOCK, ROWS, SPAN_BLOCKS } from './bench/rows.js'
 
 /** Room for the span twice over, because a scattered rewrite frees late. */
@@ -48,8 +48,18 @@ export function benchCommand(): Command {
     .option('--store <kinds>', 'memory, file, or both', list, ['memory', 'file'])
     .option('--threads <profiles>', 'thread profiles, by name or path', list, ['tiny', 'default'])
     .option('--depth <depths>', 'requests in flight', numbers, [1, 16, 256])
-    .option('--row <names>', `rows whose name contains one of these words (rows: ${ROWS.map((r) => r.name).join('; ')})`, list, [])
-    .option('--blocks <n>', 'at least this many blocks a row; below 500000 a row is only a hint', number, 500_000)
+    .option(
+      '--row <names>',
+      `rows whose name contains one of these words (rows: ${ROWS.map((r) => r.name).join('; ')})`,
+      list,
+      [],
+    )
+    .option(
+      '--blocks <n>',
+      'at least this many blocks a row; below 500000 a row is only a hint',
+      number,
+      500_000,
+    )
     .option('--seconds <n>', 'at least this many seconds a row; below 5 a row is only a hint', number, 5)
     .option('--repeats <n>', 'how often each row is measured; the median counts', number, 1)
     .option('--json', 'one JSON object instead of tables')
@@ -60,7 +70,9 @@ export function benchCommand(): Command {
       }
       const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
       process.stdout.write(
-        options.json ? `${JSON.stringify({ ...facts, results }, null, 1)}\n` : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
+        options.json
+          ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
+          : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
       )
       if (results.some((r) => !r.isProven)) process.exitCode = 1
     })
@@ -68,7 +80,9 @@ export function benchCommand(): Command {
 
 /** One volume, all rows and depths. */
 async function runProfile(store: string, profile: string, options: BenchOptions): Promise<Result[]> {
-  const rows = ROWS.filter((row) => options.row.length === 0 || options.row.some((word) => row.name.includes(word)))
+  const rows = ROWS.filter(
+    (row) => options.row.length === 0 || options.row.some((word) => row.name.includes(word)),
+  )
   const results: Result[] = []
   const made = makeStore(store)
   try {
@@ -87,7 +101,9 @@ async function runProfile(store: string, profile: string, options: BenchOptions)
         tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
         const result = { store, profile, ...tries[Math.floor(tries.length / 2)] }
         results.push(result)
-        process.stderr.write(`${store} ${profile} ${row.name}, depth ${depth}: ${Math.round(result.blocksPerSecond)} blocks/s\n`)
+        process.stderr.write(
+          `${store} ${profile} ${row.name}, depth ${depth}: ${Math.round(result.blocksPerSecond)} blocks/s\n`,
+        )
       }
     }
   } finally {
@@ -148,7 +164,19 @@ function eachBlock(
 
 function table(results: readonly Result[]): string {
   const t = new Table({
-    head: ['store', 'profile', 'row', 'depth', 'blocks/s', 'CPU µs', 'gen µs', 'p50 µs', 'p99 µs', 'p99.9 µs', 'proven'],
+    head: [
+      'store',
+      'profile',
+      'row',
+      'depth',
+      'blocks/s',
+      'CPU µs',
+      'gen µs',
+      'p50 µs',
+      'p99 µs',
+      'p99.9 µs',
+      'proven',
+    ],
     style: { head: [], border: [] },
   })
   for (const r of results) {

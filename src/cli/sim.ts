@@ -2,15 +2,16 @@
 /** `npm run sim -- --seed N --steps M`: replays one seed, or runs many, and reports what they met. */
 import { crc32 } from 'node:zlib'
 import { Command, InvalidArgumentError } from 'commander'
-import { decodeSuperBlock } from '../format/super-block.js'
 import { WASM_PAGE_BYTES } from '../engine/arena.js'
+import { decodeSuperBlock } from '../format/super-block.js'
 import { createNative, loadKernelModule } from '../host/native.js'
 import { RARE, runScenario } from '../sim/scenario.js'
 import type { LendMemory } from '../sim/simulator.js'
 
 const whole = (text: string): number => {
   const n = Number(text)
-  if (!Number.isSafeInteger(n) || n < 0) throw new InvalidArgumentError(`a whole number from 0 is wanted, not ${text}`)
+  if (!Number.isSafeInteger(n) || n < 0)
+    throw new InvalidArgumentError(`a whole number from 0 is wanted, not ${text}`)
   return n
 }
 

@@ -31,7 +31,11 @@ export function refuseUnlessLoadable(superBlock: SuperBlock): void {
 }
 
 /** `superBlockPbn` is the start of the data region. */
-export function describeVolume(geometry: Pick<Geometry, 'nonce' | 'bioOffset'>, superBlock: SuperBlock, superBlockPbn: number): Volume {
+export function describeVolume(
+  geometry: Pick<Geometry, 'nonce' | 'bioOffset'>,
+  superBlock: SuperBlock,
+  superBlockPbn: number,
+): Volume {
   const partition = (id: PartitionId) => {
     const found = superBlock.partitions.find((p) => p.id === id)
     if (found === undefined)

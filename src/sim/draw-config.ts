@@ -66,10 +66,13 @@ function drawPlan(prng: Prng, physicalLimit = 3): ThreadPlan {
   }
   const zones = allZones(counts).filter(({ room }) => room !== Room.Front)
   const threadCount = prng.pick([1, 2, zones.length])
-  const threads: { name: string; zones: (typeof zones)[number][] }[] = Array.from({ length: threadCount }, (_, i) => ({
-    name: `sim${i}`,
-    zones: [],
-  }))
+  const threads: { name: string; zones: (typeof zones)[number][] }[] = Array.from(
+    { length: threadCount },
+    (_, i) => ({
+      name: `sim${i}`,
+      zones: [],
+    }),
+  )
   zones.forEach((place, i) => threads[i < threadCount ? i : prng.below(threadCount)].zones.push(place))
   const front: PlannedThread = { name: 'front', zones: [{ room: Room.Front, zone: 0 }] }
   return { counts, threads: [front, ...threads] }
@@ -119,7 +122,12 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
     logicalBlocksUsed: 0,
     blockMapDataBlocks: 0,
   }
-  const partition = (id: PartitionId, start: number, blockCount: number) => ({ id, start, base: 0, blockCount })
+  const partition = (id: PartitionId, start: number, blockCount: number) => ({
+    id,
+    start,
+    base: 0,
+    blockCount,
+  })
   const superBlock: SuperBlock = {
     releaseVersion: 0,
     state: VolumeState.New,

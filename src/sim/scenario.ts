@@ -7,10 +7,10 @@ import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import { arenaBytes } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
+import { describeVolume } from '../engine/describe-volume.js'
+import type { SuperBlock } from '../format/super-block.js'
 import { Counter } from '../vio/counters.js'
 import { AdminCommand } from '../vio/opcodes.js'
-import type { SuperBlock } from '../format/super-block.js'
-import { describeVolume } from '../engine/describe-volume.js'
 import { drawConfig, redrawPlan } from './draw-config.js'
 import { Oracle } from './oracle.js'
 import { SimStore } from './sim-store.js'
@@ -65,7 +65,12 @@ function run({ seed, steps, lend, decodeSuperBlock, audit }: ScenarioOptions): S
   const store = new SimStore(config.volume.physicalBlocks)
   const oracle = new Oracle()
   const first = boot(config, store, prng.fork(), lend)
-  const workload = new Workload(first.frontEnd, prng.fork(), oracle, prng.between(1, config.shape.dataVios * 2))
+  const workload = new Workload(
+    first.frontEnd,
+    prng.fork(),
+    oracle,
+    prng.between(1, config.shape.dataVios * 2),
+  )
   const eagerness = prng.pick([0.02, 0.2, 0.8])
   for (let issued = 0; issued < steps; ) {
     if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
@@ -90,7 +95,10 @@ function run({ seed, steps, lend, decodeSuperBlock, audit }: ScenarioOptions): S
     ),
   }
   const logicalShare = again.plan.counts.logical
-  const shape = { ...again.shape, cachePages: Math.ceil(again.shape.cachePages / logicalShare) * logicalShare }
+  const shape = {
+    ...again.shape,
+    cachePages: Math.ceil(again.shape.cachePages / logicalShare) * logicalShare,
+  }
   const second = boot({ ...again, shape }, store, prng.fork(), lend)
   const reader = new Workload(second.frontEnd, prng.fork(), oracle, 16)
   for (let leaf = 0; leaf < Math.floor(config.volume.logicalBlocks / 812); leaf++) {
@@ -107,8 +115,9 @@ function run({ seed, steps, lend, decodeSuperBlock, audit }: ScenarioOptions): S
   shutDown(second)
   audit?.(store, { ...again, shape })
 
-  const counters = Array.from({ length: Object.keys(Counter).length / 2 }, (_, counter) =>
-    first.arena.total(counter) + second.arena.total(counter),
+  const counters = Array.from(
+    { length: Object.keys(Counter).length / 2 },
+    (_, counter) => first.arena.total(counter) + second.arena.total(counter),
   )
   const rare = Object.fromEntries(
     Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),

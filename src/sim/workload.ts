@@ -71,7 +71,8 @@ export class Workload {
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
-      if (status !== Status.Success) throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
+      if (status !== Status.Success)
+        throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       const complaint = this.oracle.endRead(handle, bytes)
       if (complaint !== null) throw new WorkloadFailure(complaint)
     })

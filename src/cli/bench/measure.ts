@@ -3,11 +3,22 @@
  * first submission to the completion of a closing flush. The CPU time of all threads counts; the generator's own
  * share is measured apart on the same requests without an engine.
  */
-import { Status } from '../../base/status.js'
-import { STATUS_FACTS } from '../../base/status.js'
+
 import { VdoError } from '../../base/errors.js'
+import { STATUS_FACTS, Status } from '../../base/status.js'
 import type { VdoVolume } from '../../host/open-volume.js'
-import { freshStamps, halve, type Issue, makeSlots, type Row, SPAN_BLOCKS, stamp, writeDuplicates, scatter, BLOCK } from './rows.js'
+import {
+  BLOCK,
+  freshStamps,
+  halve,
+  type Issue,
+  makeSlots,
+  type Row,
+  SPAN_BLOCKS,
+  scatter,
+  stamp,
+  writeDuplicates,
+} from './rows.js'
 
 export interface Effort {
   /** A row counts from this many blocks and seconds on. */
@@ -25,14 +36,24 @@ export interface Measured {
   readonly cpuPerBlock: number
   readonly generatorPerBlock: number
   /** µs from submission to answer. */
-  readonly latency: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number }
+  readonly latency: {
+    readonly p50: number
+    readonly p99: number
+    readonly p999: number
+    readonly max: number
+  }
   /** The share of blocks that the statistics confirm, and whether that is enough. */
   readonly proven: number
   readonly isProven: boolean
 }
 
 /** Runs what a row needs, a short warm-up, then the row. */
-export async function measureRow(volume: VdoVolume, row: Row, depth: number, effort: Effort): Promise<Measured> {
+export async function measureRow(
+  volume: VdoVolume,
+  row: Row,
+  depth: number,
+  effort: Effort,
+): Promise<Measured> {
   for (const step of row.prepare) await prepare(volume, step)
   const slots = makeSlots(depth)
   const issue = row.issue(volume.target, slots)
@@ -109,7 +130,12 @@ async function sweep(
     const started = new Float64Array(depth)
     const answers = Array.from({ length: depth }, (_, slot) => (status: Status) => {
       if (status !== Status.Success) {
-        reject(new VdoError(STATUS_FACTS[status].code, `A request of the benchmark fails: ${STATUS_FACTS[status].sentence}`))
+        reject(
+          new VdoError(
+            STATUS_FACTS[status].code,
+            `A request of the benchmark fails: ${STATUS_FACTS[status].sentence}`,
+          ),
+        )
         return
       }
       latency?.add(performance.now() - started[slot])

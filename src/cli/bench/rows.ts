@@ -3,9 +3,10 @@
  * the row did what it claims. Content is noise from one template with a counter stamped into it, so that making a
  * block costs the generator next to nothing.
  */
+
+import type { Status } from '../../base/status.js'
 import type { ExportTarget } from '../../engine/export-target.js'
 import type { VdoStatistics } from '../../engine/statistics.js'
-import type { Status } from '../../base/status.js'
 
 export const BLOCK = 4096
 /** Addressed span of every row: 2 GiB. */
