@@ -115,6 +115,11 @@ export class EngineHost {
     return Promise.all(this.workers.map((w, i) => this.call(i + 1, () => w.control.health())))
   }
 
+  /** Ends one worker by force, as a crash would: for tests of what happens then. */
+  async kill(name: string): Promise<void> {
+    await this.workers.find((w) => w.name === name)?.worker.terminate()
+  }
+
   /** Control calls to a blocking thread: it is made to look at its port until the reply is here. */
   private async call<T>(thread: number, ask: () => Promise<T>): Promise<T> {
     const reply = ask()

@@ -1,0 +1,43 @@
+/** A freshly formatted volume in shared memory: 8 slabs of 32 MiB, no room for an index. */
+import { crc32 } from 'node:zlib'
+import { createRamSegments } from '../../src/device/ram-device.js'
+import { planFormat } from '../../src/format/volume-format.js'
+
+const BLOCK = 4096
+
+export interface MemoryVolumeOptions {
+  readonly slabs?: number
+  readonly slabBits?: number
+  readonly logicalBlocks?: number
+}
+
+export function formatInMemory({ slabs = 8, slabBits = 13, logicalBlocks = 100_000 }: MemoryVolumeOptions = {}) {
+  const physicalBlocks = 1 + 16 + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
+  const segments = createRamSegments(physicalBlocks)
+  const plan = planFormat(
+    {
+      physicalBlocks,
+      logicalBlocks,
+      slabBits,
+      indexMemory: -256,
+      indexSparse: false,
+      nonce: 0x1234_5678_9abcn,
+      uuid: new Uint8Array(16).fill(7),
+      indexBlocks: 16,
+    },
+    crc32,
+  )
+  for (const { pbn, blockCount, bytes } of plan.writes) {
+    for (let i = 0; i < blockCount; i++) {
+      const view = new Uint8Array(segments[0], (pbn + i) * BLOCK, BLOCK)
+      if (bytes === undefined) view.fill(0)
+      else view.set(bytes.subarray(i * BLOCK, (i + 1) * BLOCK))
+    }
+  }
+  return { segments, plan, superBlockPbn: plan.geometry.dataRegionStart }
+}
+
+/** The volume's state as its super block says. */
+export function stateOnDisk(segments: readonly SharedArrayBuffer[], superBlockPbn: number): number {
+  return new DataView(segments[0]).getUint32(superBlockPbn * BLOCK + 40, true)
+}

@@ -1,0 +1,180 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect } from 'chai'
+import { Prng } from '../../src/base/prng.js'
+import { VolumeState } from '../../src/format/super-block.js'
+import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
+import { formatInMemory, stateOnDisk } from './memory-volume.js'
+
+const BLOCK = 4096
+
+function noise(seed: number, length = BLOCK): Uint8Array {
+  const bytes = new Uint8Array(length)
+  new Prng(seed).fill(bytes)
+  return bytes
+}
+
+async function withVolume(
+  device: readonly SharedArrayBuffer[],
+  threads: string,
+  use: (volume: VdoVolume) => Promise<void>,
+): Promise<void> {
+  const volume = await openVolume({ device, threads })
+  try {
+    await use(volume)
+  } finally {
+    await volume.close()
+  }
+}
+
+async function rejection(promise: Promise<unknown>): Promise<{ code?: string; message: string }> {
+  try {
+    await promise
+  } catch (error) {
+    return error as { code?: string; message: string }
+  }
+  throw new Error('the promise is not rejected')
+}
+
+describe('openVolume', function () {
+  this.timeout(60_000)
+
+  for (const threads of ['default', 'tiny', 'wide']) {
+    it(`keeps what was written over a restart (${threads})`, async () => {
+      const { segments, superBlockPbn } = formatInMemory()
+      const data = noise(1, 100 * BLOCK)
+      await withVolume(segments, threads, async (volume) => {
+        expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.Dirty)
+        await volume.write(5 * BLOCK, data)
+        await volume.write(1000 * BLOCK + 100, data.subarray(0, 5000), { fua: true })
+        await volume.flush()
+        expect(await volume.read(5 * BLOCK, data.length)).to.deep.equal(data)
+      })
+      expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.Clean)
+      await withVolume(segments, 'default', async (volume) => {
+        expect(await volume.read(5 * BLOCK, data.length)).to.deep.equal(data)
+        expect(await volume.read(1000 * BLOCK + 100, 5000)).to.deep.equal(data.subarray(0, 5000))
+        expect(await volume.read(1000 * BLOCK, 100)).to.deep.equal(new Uint8Array(100))
+      })
+    })
+  }
+
+  it('stores equal blocks once and compressible blocks packed', async () => {
+    const { segments } = formatInMemory()
+    await withVolume(segments, 'default', async (volume) => {
+      const same = noise(2)
+      const before = volume.statistics().dataBlocksUsed
+      for (let i = 0; i < 100; i++) await volume.write(i * BLOCK, same)
+      await volume.flush()
+      expect(volume.statistics().dataBlocksUsed - before).to.equal(1)
+      const writes: Promise<void>[] = []
+      for (let i = 0; i < 140; i++) {
+        const block = new Uint8Array(BLOCK)
+        block.set(noise(1000 + i, 200))
+        writes.push(volume.write((2000 + i) * BLOCK, block))
+      }
+      await Promise.all(writes)
+      await volume.flush()
+      const { packer } = volume.statistics()
+      expect(packer.compressedFragmentsWritten).to.be.above(100)
+      expect(packer.compressedBlocksWritten).to.be.below(20)
+      const back = await volume.read(2070 * BLOCK, 200)
+      expect(back).to.deep.equal(noise(1070, 200))
+    })
+  })
+
+  it('gives space back on discard and reads zeros there', async () => {
+    const { segments } = formatInMemory()
+    await withVolume(segments, 'tiny', async (volume) => {
+      const data = noise(3, 500 * BLOCK)
+      await volume.write(0, data)
+      await volume.flush()
+      const full = volume.statistics()
+      await volume.discard(10, 400 * BLOCK)
+      await volume.flush()
+      const after = volume.statistics()
+      expect(full.dataBlocksUsed - after.dataBlocksUsed).to.equal(399)
+      const back = await volume.read(0, 500 * BLOCK)
+      expect(back.subarray(0, 10)).to.deep.equal(data.subarray(0, 10))
+      expect(back.subarray(10, 400 * BLOCK + 10).every((byte) => byte === 0)).to.equal(true)
+      expect(back.subarray(400 * BLOCK + 10)).to.deep.equal(data.subarray(400 * BLOCK + 10))
+    })
+  })
+
+  it('says that space is out before acknowledging, and goes on', async () => {
+    const { segments } = formatInMemory({ slabs: 1 })
+    await withVolume(segments, 'default', async (volume) => {
+      let failure: { code?: string } | undefined
+      for (let i = 0; i < 100 && failure === undefined; i++) {
+        failure = await volume.write(i * 100 * BLOCK, noise(5000 + i, 100 * BLOCK)).then(
+          () => undefined,
+          (error: { code?: string }) => error,
+        )
+      }
+      expect(failure?.code).to.equal('VDO_NO_SPACE')
+      expect(await volume.read(0, 100 * BLOCK)).to.deep.equal(noise(5000, 100 * BLOCK))
+      await volume.discard(0, 100 * BLOCK)
+      await volume.flush()
+      await volume.write(0, noise(9, 50 * BLOCK))
+      expect(await volume.read(0, 50 * BLOCK)).to.deep.equal(noise(9, 50 * BLOCK))
+    })
+  })
+
+  it('refuses a dirty volume untouched, naming its state', async () => {
+    const { segments, superBlockPbn } = formatInMemory()
+    new DataView(segments[0]).setUint32(superBlockPbn * BLOCK + 40, VolumeState.Clean, true)
+    const before = Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK))
+    const torn = await rejection(openVolume({ device: segments }))
+    expect(torn.code).to.equal('VDO_BAD_CHECKSUM')
+    expect(Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK)).equals(before)).to.equal(true)
+
+    const fresh = formatInMemory()
+    const volume = await openVolume({ device: fresh.segments, threads: 'tiny' })
+    await volume.write(0, noise(1))
+    await volume.halt()
+    const dirty = await rejection(openVolume({ device: fresh.segments }))
+    expect(dirty.code).to.equal('VDO_VOLUME_NOT_CLEAN')
+    expect(dirty.message).to.match(/DIRTY/)
+  })
+
+  it('refuses requests beyond the end and after close', async () => {
+    const { segments } = formatInMemory()
+    const volume = await openVolume({ device: segments, threads: 'tiny' })
+    const outside = await rejection(volume.read(volume.logicalSize - 10, 20))
+    expect(outside.code).to.equal('VDO_OUT_OF_RANGE')
+    await volume.close()
+    const closed = await rejection(volume.read(0, 1))
+    expect(closed.code).to.equal('VDO_CLOSED')
+  })
+
+  it('names its threads, and they answer while they are parked', async () => {
+    const { segments } = formatInMemory()
+    await withVolume(segments, 'default', async (volume) => {
+      const health = await volume.host.health()
+      expect(health.map((h) => h.name)).to.include.members(['logQ0', 'physQ0', 'hashQ0', 'journalQ', 'packerQ'])
+      if (process.platform !== 'linux') return
+      const comms = readdirSync('/proc/self/task').map((task) => {
+        try {
+          return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim()
+        } catch {
+          return ''
+        }
+      })
+      expect(comms).to.include.members(['logQ0', 'physQ0', 'hashQ0', 'journalQ', 'packerQ', 'cpuQ0', 'bioQ0'])
+    })
+  })
+
+  it('stops with an error that names the worker when one dies, and hangs nobody', async () => {
+    const { segments, superBlockPbn } = formatInMemory()
+    const volume = await openVolume({ device: segments, threads: 'default' })
+    await volume.write(0, noise(1))
+    const writes = Array.from({ length: 200 }, (_, i) => rejection(volume.write(i * BLOCK, noise(i))).catch(() => null))
+    await volume.host.kill('physQ0')
+    const error = await volume.halted
+    expect(error.message).to.match(/physQ0/)
+    expect(error.code).to.equal('VDO_ENGINE_HALTED')
+    await Promise.all(writes)
+    const late = await rejection(volume.write(0, noise(1)))
+    expect(late.code).to.equal('VDO_ENGINE_HALTED')
+    expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.Dirty)
+  })
+})
