@@ -4,6 +4,7 @@
  * while the thread's attention word says that one is owed.
  */
 
+import { writeFileSync } from 'node:fs'
 import { Arena } from '../engine/arena.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { arenaConfig, assembleThread } from '../engine/assemble.js'
@@ -48,6 +49,7 @@ export class ZoneWorker implements WorkerControl {
     const arena = new Arena(memory.buffer, arenaConfig(config))
     const doorbell = new HostDoorbell(arena.doorbells, ping)
     this.name = config.plan.threads[thread].name
+    nameThread(this.name)
     const { reactor } = assembleThread(config, thread, {
       arena,
       native: createNative(memory, kernel),
@@ -79,6 +81,15 @@ export class ZoneWorker implements WorkerControl {
       if (doorbell.attention(thread) > 0) await new Promise((resolve) => setImmediate(resolve))
       else if (moved === 0) doorbell.park(thread, mustLook, timeout(reactor.nextDeadlineMs))
     }
+  }
+}
+
+/** Shows the name in `top -H`. Linux lets a thread write its own; elsewhere the name is only Node's. */
+function nameThread(name: string): void {
+  try {
+    writeFileSync('/proc/thread-self/comm', name)
+  } catch {
+    // No such file: nothing depends on it.
   }
 }
 
