@@ -1,0 +1,170 @@
+import { expect } from 'chai'
+import { vioIndex } from '../../src/base/ids.js'
+import { Status } from '../../src/base/status.js'
+import { FrontEnd } from '../../src/engine/front-end.js'
+import { FlushOp, FrontOp, LogicalOp, Room } from '../../src/vio/opcodes.js'
+import { VioFlag } from '../../src/vio/vio-table.js'
+import { Bench, SMALL_SHAPE } from '../zones/bench.js'
+
+const BLOCK = 4096
+
+describe('the front end', () => {
+  let bench: Bench
+  let front: FrontEnd
+  let answers: Status[]
+  const done = (status: Status) => {
+    answers.push(status)
+  }
+  const launched = () => {
+    front.poll()
+    return bench.takeAll().filter((s) => s.op === LogicalOp.Launch)
+  }
+  const release = (vio: number, status = Status.Success) => {
+    bench.arena.vios.status[vioIndex(vio)] = status
+    front.receive(FrontOp.Release, vio)
+  }
+
+  beforeEach(async () => {
+    bench = await Bench.make()
+    front = new FrontEnd(bench.context(Room.Front))
+    answers = []
+  })
+
+  it('splits a request at block edges and marks what is partial', () => {
+    front.write(100, new Uint8Array(2 * BLOCK).fill(1), false, done)
+    const { vios } = bench.arena
+    const sent = launched()
+    expect(sent.map((s) => vios.lbn[vioIndex(s.operand)])).to.deep.equal([0, 1, 2])
+    const partial = VioFlag.Write | VioFlag.Partial | VioFlag.Unmerged
+    expect(sent.map((s) => vios.flags[s.operand])).to.deep.equal([partial, VioFlag.Write, partial])
+    expect(sent.map((s) => vios.partialLength[s.operand])).to.deep.equal([BLOCK - 100, BLOCK, 100])
+    for (const { operand } of sent) release(operand)
+    expect(answers).to.deep.equal([Status.Success])
+  })
+
+  it('never answers inside a call', () => {
+    front.read(front.sizeBytes, new Uint8Array(1), done)
+    front.write(0, new Uint8Array(0), false, done)
+    expect(answers).to.deep.equal([])
+    front.poll()
+    expect(answers).to.deep.equal([Status.OutOfRange, Status.Success])
+  })
+
+  it('streams a request that is larger than the pool', () => {
+    const blocks = SMALL_SHAPE.dataVios * 3
+    front.write(0, new Uint8Array(blocks * BLOCK).fill(3), false, done)
+    let seen = 0
+    for (;;) {
+      const sent = launched()
+      if (sent.length === 0) break
+      expect(sent.length).to.be.at.most(SMALL_SHAPE.dataVios)
+      seen += sent.length
+      for (const { operand } of sent) release(operand)
+    }
+    expect(seen).to.equal(blocks)
+    expect(answers).to.deep.equal([Status.Success])
+  })
+
+  it('takes turns between requests', () => {
+    front.write(0, new Uint8Array(SMALL_SHAPE.dataVios * 2 * BLOCK).fill(1), false, done)
+    front.write(500 * BLOCK, new Uint8Array(BLOCK).fill(1), false, done)
+    const lbns = launched().map((s) => bench.arena.vios.lbn[vioIndex(s.operand)])
+    expect(lbns).to.include(500)
+  })
+
+  for (const order of ['acknowledge, release', 'release, acknowledge']) {
+    it(`frees a vio after both messages (${order})`, () => {
+      front.write(0, new Uint8Array(BLOCK).fill(1), false, done)
+      const [{ operand }] = launched()
+      bench.arena.vios.acknowledged[operand] = 1
+      if (order.startsWith('a')) {
+        front.receive(FrontOp.Acknowledge, operand)
+        expect(answers).to.deep.equal([Status.Success])
+        expect(front.busyVios).to.equal(1)
+        release(operand)
+      } else {
+        release(operand)
+        expect(front.busyVios).to.equal(1)
+        front.receive(FrontOp.Acknowledge, operand)
+      }
+      expect(answers).to.deep.equal([Status.Success])
+      expect(front.busyVios).to.equal(0)
+    })
+  }
+
+  it('gives what was read, and only that', () => {
+    const into = new Uint8Array(200).fill(9)
+    front.read(BLOCK - 100, into, done)
+    const { vios, bytes } = bench.arena
+    for (const { operand } of launched()) {
+      bytes.fill(
+        vios.lbn[vioIndex(operand)] + 1,
+        vios.dataAt(vioIndex(operand)),
+        vios.dataAt(vioIndex(operand)) + BLOCK,
+      )
+      release(operand)
+    }
+    expect(into).to.deep.equal(new Uint8Array(200).fill(1, 0, 100).fill(2, 100))
+  })
+
+  it('answers with the first error and launches no more of the request', () => {
+    front.write(0, new Uint8Array(SMALL_SHAPE.dataVios * 2 * BLOCK).fill(1), false, done)
+    const sent = launched()
+    release(sent[0].operand, Status.NoSpace)
+    for (const { operand } of sent.slice(1)) release(operand)
+    expect(launched()).to.deep.equal([])
+    expect(answers).to.deep.equal([Status.NoSpace])
+  })
+
+  it('walks whole blocks of a discard with one vio and zeroes the edges', () => {
+    front.zero(10, 10 * BLOCK, false, done)
+    const { vios } = bench.arena
+    const sent = launched().map((s) => s.operand)
+    expect(sent.map((v) => vios.remainingBlocks[v])).to.deep.equal([0, 8, 0])
+    expect(vios.has(vioIndex(sent[0]), VioFlag.Partial)).to.equal(true)
+    expect(vios.has(vioIndex(sent[1]), VioFlag.Partial)).to.equal(false)
+  })
+
+  it('rounds a trim inwards', () => {
+    front.trim(10, 2 * BLOCK, false, done)
+    const [only, ...rest] = launched()
+    expect(rest).to.deep.equal([])
+    expect(bench.arena.vios.lbn[vioIndex(only.operand)]).to.equal(1)
+    front.trim(10, 100, false, done)
+    expect(launched()).to.deep.equal([])
+    expect(answers).to.deep.equal([Status.Success])
+  })
+
+  it('leaves a quarter of the pool to others than discards', () => {
+    for (let i = 0; i < SMALL_SHAPE.dataVios; i++) front.zero(i * 2 * BLOCK, BLOCK, false, done)
+    expect(launched().length).to.equal(SMALL_SHAPE.discardVios)
+    front.read(0, new Uint8Array(BLOCK), done)
+    expect(launched().length).to.equal(1)
+  })
+
+  it('joins flushes that wait', () => {
+    for (let i = 0; i < SMALL_SHAPE.flushVios + 5; i++) {
+      front.flush(done)
+      front.poll()
+    }
+    const sent = bench.takeAll().filter((s) => s.op === FlushOp.Submit)
+    expect(sent.length).to.equal(SMALL_SHAPE.flushVios)
+    for (const { operand } of sent) front.receive(FrontOp.FlushDone, operand)
+    front.poll()
+    const [last] = bench.takeAll()
+    front.receive(FrontOp.FlushDone, last.operand)
+    expect(answers.length).to.equal(SMALL_SHAPE.flushVios + 5)
+  })
+
+  it('answers everything when the engine halts', () => {
+    front.write(0, new Uint8Array(SMALL_SHAPE.dataVios * 2 * BLOCK).fill(1), false, done)
+    front.read(0, new Uint8Array(1), done)
+    front.flush(done)
+    launched()
+    front.halt()
+    expect(answers).to.deep.equal([Status.EngineHalted, Status.EngineHalted, Status.EngineHalted])
+    front.read(0, new Uint8Array(1), done)
+    front.poll()
+    expect(answers.length).to.equal(4)
+  })
+})
