@@ -143,13 +143,13 @@ export class FrontEnd implements Zone, ExportTarget {
   halt(): void {
     if (this.halted) return
     this.halted = true
-    const waiting = new Set(this.queue.splice(0))
-    for (const request of this.requestOf) if (request !== null) waiting.add(request)
+    for (const request of this.requestOf) {
+      if (request !== null && !this.queue.includes(request)) this.queue.push(request)
+    }
     this.requestOf.fill(null)
-    for (const request of waiting) request.done(Status.EngineHalted)
-    for (const list of this.flushWaiters.values()) for (const done of list) done(Status.EngineHalted)
+    for (const list of this.flushWaiters.values()) this.waitingFlushes.push(...list)
     this.flushWaiters.clear()
-    for (const done of this.waitingFlushes.splice(0)) done(Status.EngineHalted)
+    this.refuseAll()
     const { adminDone, drained } = this
     this.adminDone = null
     this.drained = null
@@ -177,6 +177,10 @@ export class FrontEnd implements Zone, ExportTarget {
 
   /** Launches what the pool has room for. */
   poll(): boolean {
+    if (this.halted) {
+      this.refuseAll()
+      return false
+    }
     let moved = false
     if (this.waitingFlushes.length > 0 && this.freeFlushes.length > 0) {
       this.launchFlush()
@@ -189,6 +193,11 @@ export class FrontEnd implements Zone, ExportTarget {
       drained()
     }
     return moved
+  }
+
+  private refuseAll(): void {
+    for (const request of this.queue.splice(0)) request.done(Status.EngineHalted)
+    for (const done of this.waitingFlushes.splice(0)) done(Status.EngineHalted)
   }
 
   private get isIdle(): boolean {
@@ -228,8 +237,7 @@ export class FrontEnd implements Zone, ExportTarget {
     request.done = done
     request.inFlight = 0
     request.status = Status.Success
-    if (this.halted) request.status = Status.EngineHalted
-    else if (!this.isInside(offset, length)) request.status = Status.OutOfRange
+    if (!this.isInside(offset, length)) request.status = Status.OutOfRange
     if (request.status !== Status.Success) request.next = request.end
     this.queue.push(request)
     this.onWork()
