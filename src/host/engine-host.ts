@@ -174,7 +174,12 @@ export class EngineHost {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.hasHalted) return
+    if (this.hasHalted) {
+      // The front end refuses what still comes.
+      queueMicrotask(() => this.frontEnd.poll())
+      return
+    }
+    if (this.isScheduled) return
     this.isScheduled = true
     queueMicrotask(() => this.turn())
   }
