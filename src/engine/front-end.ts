@@ -17,7 +17,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { resetCompression } from '../vio/compression.js'
 import { Counter } from '../vio/counters.js'
-import { type AdminCommand, AdminOp, FlushOp, FrontOp, hop, LogicalOp } from '../vio/opcodes.js'
+import { type AdminCommand, AdminOp, FlushOp, FrontOp, hop, LogicalOp, PackerOp } from '../vio/opcodes.js'
 import { VioFlag } from '../vio/vio-table.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import type { Completion, ExportTarget } from './export-target.js'
@@ -127,6 +127,7 @@ export class FrontEnd implements Zone, ExportTarget {
   drain(done: () => void): void {
     assert(this.drained === null, 'one drain at a time')
     this.drained = done
+    this.context.post.send(hop(PackerOp.LetGo, 0), 0)
     this.onWork()
   }
 

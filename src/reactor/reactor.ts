@@ -135,10 +135,9 @@ export class Reactor implements Post {
       count += this.drainLocal()
     }
     count += this.drainLocal()
-    if (count > 0) {
-      this.endZones()
-      this.publish()
-    }
+    if (count > 0) this.endZones()
+    // Always: a zone may have been called from outside of a pass.
+    this.publish()
     this.moved += count
     return count
   }

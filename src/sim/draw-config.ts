@@ -31,6 +31,7 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
   const dataVios = prng.pick([8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
   const slabJournalEntriesPerBlock = prng.between(4, 24)
+  const maximumReferences = prng.pick([3, 5, 20, 254])
   return {
     dataVios,
     discardVios: Math.ceil(dataVios * 0.75),
@@ -40,16 +41,18 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     journalTailBlocks,
     slabJournalEntriesPerBlock,
     slabJournalMixedEntriesPerBlock: slabJournalEntriesPerBlock - prng.between(0, 2),
-    maximumReferences: prng.pick([3, 5, 20, 254]),
+    maximumReferences,
     cachePages: counts.logical * prng.between(2, 12),
     blockMapAge: prng.between(2, 5),
     blockMapVios: prng.between(2, 6),
-    allocatorVios: prng.between(3, 12),
+    // The summary's four, and some for slabs.
+    allocatorVios: 4 + prng.between(2, 8),
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
     packerBins: prng.between(2, 6),
-    packerSlots: prng.between(2, 14),
+    // A fresh packed block has a reference for each of its fragments.
+    packerSlots: prng.between(2, Math.min(14, maximumReferences)),
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),
   }

@@ -69,7 +69,8 @@ export class Simulator {
   /** One event. False if nothing can happen any more, not even by waiting. */
   step(): boolean {
     this.steps++
-    if (this.frontEnd.poll()) this.threads[0].reactor.publish()
+    this.frontEnd.poll()
+    this.threads[0].reactor.publish()
     const busyDisks = this.devices.filter(({ device }) => device.outstanding > 0)
     const busy = this.choices.filter(({ thread, ring }) => this.threads[thread].reactor.waiting(ring) > 0)
     const total = busy.length + busyDisks.length
