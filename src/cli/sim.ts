@@ -45,7 +45,7 @@ const program = new Command('sim')
         totals[name] = (totals[name] ?? 0) + report.rare[name]
       }
       totals.noSpace = (totals.noSpace ?? 0) + report.noSpace
-      const { counters, ...line } = report
+      const { counters: _counters, ...line } = report
       process.stdout.write(
         options.json
           ? `${JSON.stringify(line)}\n`

@@ -5,9 +5,10 @@ import { Command } from 'commander'
 
 import { indexMemoryCode } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
+import { benchCommand } from './bench.js'
 import { formatCommand } from './format.js'
 import { runProgram } from './run-program.js'
-import { type ServableVolume, type ServeParts, serveCommand } from './serve.js'
+import { type ServeParts, serveCommand } from './serve.js'
 import { statsCommand } from './stats.js'
 import { packageVersion } from './version.js'
 import { clockNonce, randomUuid } from './volume-identity.js'
@@ -15,13 +16,11 @@ import { clockNonce, randomUuid } from './volume-identity.js'
 /** GiB of memory for the index of a volume that `serve` makes. */
 const INDEX_MEMORY = 0.25
 
-const OPEN_VOLUME = '../host/open-volume.js'
-
 const parts: ServeParts = {
   // The engine is loaded when a volume is opened: other verbs need none of it.
   async open(how) {
-    const host = (await import(OPEN_VOLUME)) as { openVolume(how: unknown): Promise<ServableVolume> }
-    return host.openVolume(how)
+    const { openVolume } = await import('../host/open-volume.js')
+    return openVolume(how)
   },
   async format(how) {
     await formatFile({
@@ -40,5 +39,6 @@ const program = new Command('vdo')
   .addCommand(formatCommand())
   .addCommand(serveCommand(parts))
   .addCommand(statsCommand())
+  .addCommand(benchCommand())
 
 await runProgram(program)

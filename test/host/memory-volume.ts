@@ -11,7 +11,11 @@ export interface MemoryVolumeOptions {
   readonly logicalBlocks?: number
 }
 
-export function formatInMemory({ slabs = 8, slabBits = 13, logicalBlocks = 100_000 }: MemoryVolumeOptions = {}) {
+export function formatInMemory({
+  slabs = 8,
+  slabBits = 13,
+  logicalBlocks = 100_000,
+}: MemoryVolumeOptions = {}) {
   const physicalBlocks = 1 + 16 + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
   const segments = createRamSegments(physicalBlocks)
   const plan = planFormat(

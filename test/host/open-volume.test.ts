@@ -125,7 +125,9 @@ describe('openVolume', function () {
     const before = Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK))
     const torn = await rejection(openVolume({ device: segments }))
     expect(torn.code).to.equal('VDO_BAD_CHECKSUM')
-    expect(Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK)).equals(before)).to.equal(true)
+    expect(Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK)).equals(before)).to.equal(
+      true,
+    )
 
     const fresh = formatInMemory()
     const volume = await openVolume({ device: fresh.segments, threads: 'tiny' })
@@ -150,7 +152,13 @@ describe('openVolume', function () {
     const { segments } = formatInMemory()
     await withVolume(segments, 'default', async (volume) => {
       const health = await volume.host.health()
-      expect(health.map((h) => h.name)).to.include.members(['logQ0', 'physQ0', 'hashQ0', 'journalQ', 'packerQ'])
+      expect(health.map((h) => h.name)).to.include.members([
+        'logQ0',
+        'physQ0',
+        'hashQ0',
+        'journalQ',
+        'packerQ',
+      ])
       if (process.platform !== 'linux') return
       const comms = readdirSync('/proc/self/task').map((task) => {
         try {
@@ -167,7 +175,9 @@ describe('openVolume', function () {
     const { segments, superBlockPbn } = formatInMemory()
     const volume = await openVolume({ device: segments, threads: 'default' })
     await volume.write(0, noise(1))
-    const writes = Array.from({ length: 200 }, (_, i) => rejection(volume.write(i * BLOCK, noise(i))).catch(() => null))
+    const writes = Array.from({ length: 200 }, (_, i) =>
+      rejection(volume.write(i * BLOCK, noise(i))).catch(() => null),
+    )
     await volume.host.kill('physQ0')
     const error = await volume.halted
     expect(error.message).to.match(/physQ0/)

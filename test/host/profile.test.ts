@@ -40,7 +40,9 @@ describe('thread profiles', () => {
   ]
   for (const [what, text, pattern] of refusals) {
     it(`refuses ${what}`, () => {
-      expect(() => parseProfile(text, 'mine.yaml')).to.throw(pattern).with.property('code', 'VDO_BAD_PROFILE')
+      expect(() => parseProfile(text, 'mine.yaml'))
+        .to.throw(pattern)
+        .with.property('code', 'VDO_BAD_PROFILE')
     })
   }
 
