@@ -4,6 +4,7 @@
  */
 
 import { pbn, type VioIndex } from '../../../src/base/ids.js'
+import type { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
 import { BLOCK_SIZE } from '../../../src/format/constants.js'
 import {
@@ -100,8 +101,13 @@ export class Rig {
       disk: this.disk,
       ...options,
     })
-    next.sequence = this.sequence + 1
+    next.follow(this)
     return next
+  }
+
+  /** Goes on where the recovery journal of another run ended. */
+  follow(other: Rig): void {
+    this.sequence = other.sequence + 1
   }
 
   get vios() {
@@ -151,6 +157,15 @@ export class Rig {
   step(): void {
     const at = this.bench.sent.findIndex((s) => this.isIo(s))
     if (at >= 0) this.carryOut(this.bench.sent.splice(at, 1)[0])
+  }
+
+  /** Carries out any I/O. False if there is none. */
+  stepAny(prng: Prng): boolean {
+    const { sent } = this.bench
+    const all = sent.flatMap((s, at) => (this.isIo(s) ? [at] : []))
+    if (all.length === 0) return false
+    this.carryOut(sent.splice(prng.pick(all), 1)[0])
+    return true
   }
 
   release(): void {
