@@ -59,6 +59,22 @@ export class Life {
     rig.isHeld = false
   }
 
+  /** Drops all references to the blocks of a slab while nothing is read; stops when a change has to wait. */
+  dropAll(slab: Slab): boolean {
+    const { rig, book, prng } = this
+    for (const [block, count] of [...book]) {
+      if (block < slab.origin || block >= slab.origin + rig.bench.volume.slabBlocks) continue
+      for (let i = 0; i < count; i++) {
+        const vio = rig.vio(this.idle.pop()!)
+        this.drop(vio, block)
+        while (rig.stepAny(prng, BioOp.Write));
+        if (rig.zones[0].entries.isWaiting(vio * 2 + 1)) return true
+        this.handle()
+      }
+    }
+    return false
+  }
+
   /** What the counters say that differs from the book; empty when all is well. */
   differences(): string[] {
     const found: string[] = []
@@ -76,6 +92,10 @@ export class Life {
     const all = slabsOf(this.rig).length * this.rig.bench.volume.slabDataBlocks
     if (all - free !== used) found.push(`${free} free of ${all}, ${used} used`)
     return found
+  }
+
+  get isIdle(): boolean {
+    return this.acts.size === 0
   }
 
   get references(): number {
@@ -98,15 +118,20 @@ export class Life {
       this.idle.pop()
       rig.send(PhysicalOp.Allocate, vio, prng.below(rig.zones.length))
     } else if (dice < 14) {
-      rig.vios.mappedPbn[vio] = pbn(block)
       this.idle.pop()
-      this.acts.set(vio, Act.Drop)
-      this.count(block, -1)
-      rig.nextEntry(vio, prng.chance(0.1))
-      rig.send(PhysicalOp.Decrement, vio, rig.owner(block))
+      this.drop(vio, block)
     } else {
       this.share(vio, block)
     }
+  }
+
+  private drop(vio: VioIndex, block: number): void {
+    const { rig } = this
+    rig.vios.mappedPbn[vio] = pbn(block)
+    this.acts.set(vio, Act.Drop)
+    this.count(block, -1)
+    rig.nextEntry(vio, this.prng.chance(0.1))
+    rig.send(PhysicalOp.Decrement, vio, rig.owner(block))
   }
 
   private share(vio: VioIndex, block: number): void {

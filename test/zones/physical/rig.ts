@@ -39,6 +39,15 @@ export const VOLUME: Volume = {
   physicalBlocks: 100 + 4 * 8192 + 64 + 64,
 }
 
+/** Many slabs that are soon full. */
+export const TINY: Volume = {
+  ...VOLUME,
+  slabBlocks: 128,
+  slabDataBlocks: 90,
+  slabReferenceBlocks: 1,
+  slabCount: 12,
+}
+
 /** Few entries a block, so that journals move. */
 export const SHAPE: VolumeShape = {
   ...SMALL_SHAPE,
@@ -59,6 +68,8 @@ export class Rig {
   readonly bad = new Set<number>()
   /** While set, I/O is kept back. */
   isHeld = false
+  /** While set, flushes are kept back, so that nothing is reaped. */
+  isFlushHeld = false
   readonly writes: number[] = []
   private sequence = 1
   private entry = 0
@@ -159,10 +170,10 @@ export class Rig {
     if (at >= 0) this.carryOut(this.bench.sent.splice(at, 1)[0])
   }
 
-  /** Carries out any I/O. False if there is none. */
-  stepAny(prng: Prng): boolean {
+  /** Carries out any I/O (of one kind). False if there is none. */
+  stepAny(prng: Prng, kind?: BioOp): boolean {
     const { sent } = this.bench
-    const all = sent.flatMap((s, at) => (this.isIo(s) ? [at] : []))
+    const all = sent.flatMap((s, at) => (this.isIo(s) && (kind ?? s.op) === s.op ? [at] : []))
     if (all.length === 0) return false
     this.carryOut(sent.splice(prng.pick(all), 1)[0])
     return true
@@ -255,7 +266,7 @@ export class Rig {
   }
 
   private isIo(s: Sent): boolean {
-    return s.op === BioOp.Read || s.op === BioOp.Write || s.op === BioOp.Flush
+    return s.op === BioOp.Read || s.op === BioOp.Write || (s.op === BioOp.Flush && !this.isFlushHeld)
   }
 
   private isAllocation(s: Sent): boolean {

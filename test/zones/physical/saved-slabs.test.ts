@@ -3,11 +3,12 @@ import { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
 import { readSummaryEntry, summaryDirty, summaryLoad, summaryTail } from '../../../src/format/slab-summary.js'
 import { Counter } from '../../../src/vio/counters.js'
-import { AdminCommand, AdminOp, PhysicalOp } from '../../../src/vio/opcodes.js'
+import { AdminCommand, AdminOp, CpuOp, PhysicalOp } from '../../../src/vio/opcodes.js'
 import type { ZoneCounts } from '../../../src/vio/volume.js'
+import { SlabStatus } from '../../../src/zones/physical/slab-status.js'
 import { ONE_OF_EACH } from '../bench.js'
 import { Life, slabsOf } from './life.js'
-import { type Disk, Rig, SHAPE, VOLUME } from './rig.js'
+import { type Disk, Rig, SHAPE, TINY, VOLUME } from './rig.js'
 
 const SEEDS = [1, 2, 3, 4, 5, 6]
 const zones = (physical: number): ZoneCounts => ({ ...ONE_OF_EACH, physical })
@@ -20,8 +21,12 @@ const TIGHT = {
   slabJournalMixedEntriesPerBlock: 3,
 }
 
-async function lived(seed: number, steps: number, physical = 1): Promise<Life> {
-  const rig = await Rig.loaded({ shape: seed % 2 === 0 ? SHAPE : TIGHT, counts: zones(physical) })
+async function lived(seed: number, steps: number, physical = 1, vios = 7): Promise<Life> {
+  const rig = await Rig.loaded({
+    shape: seed % 2 === 0 ? SHAPE : { ...TIGHT, allocatorVios: vios },
+    volume: seed % 3 === 0 ? VOLUME : TINY,
+    counts: zones(physical),
+  })
   const life = new Life(rig, new Prng(seed))
   life.run(steps)
   return life
@@ -33,6 +38,25 @@ function commitAll(rig: Rig): void {
   for (let zone = 0; zone < rig.zones.length; zone++) rig.send(PhysicalOp.CommitTails, 0, zone)
 }
 
+/** A run after a crash that takes work, while slabs are still rebuilt; I/O is held. */
+async function rebuilding(life: Life, prng: Prng): Promise<Life> {
+  commitAll(life.rig)
+  const { volume, shape } = life.rig.bench
+  const rig = await Rig.make({
+    shape,
+    volume: { ...volume, isNew: false, savedPhysicalZones: life.rig.zones.length },
+    disk: copyOf(life.rig.disk),
+  })
+  rig.follow(life.rig)
+  rig.isHeld = true
+  rig.send(PhysicalOp.Administer, AdminCommand.Load)
+  while (!rig.bench.sent.some((s) => s.op === AdminOp.PhaseDone)) rig.stepAny(prng)
+  rig.bench.expect(AdminOp.PhaseDone)
+  const after = new Life(rig, prng)
+  after.inherit(life)
+  return after
+}
+
 const copyOf = (disk: Disk): Disk => new Map([...disk].map(([block, bytes]) => [block, bytes.slice()]))
 
 describe('the counts of a zone', () => {
@@ -41,6 +65,7 @@ describe('the counts of a zone', () => {
       const life = await lived(seed, 6000, 1 + (seed % 3))
       expect(life.differences()).to.deep.equal([])
       expect(life.references).to.be.greaterThan(100)
+      expect(life.rig.counter(Counter.SlabJournalReaps)).to.be.greaterThan(0)
       expect(life.rig.bench.arena.boards.readOnlyReason).to.equal(Status.Success)
     })
 
@@ -62,7 +87,12 @@ describe('the counts of a zone', () => {
     })
 
     it(`are rebuilt from the slab journals (${seed})`, async () => {
-      const life = await lived(seed, 4000, 1 + (seed % 3))
+      const life = await lived(seed, 4000, 1 + (seed % 3), 64)
+      // Reference blocks that were written, and entries that they reflect but that are not reaped.
+      life.rig.isFlushHeld = true
+      for (const slab of slabsOf(life.rig)) if (slab.counts.isInMemory) slab.counts.writeAll()
+      life.run(30)
+      expect(life.isIdle).to.equal(true)
       commitAll(life.rig)
       const next = await life.rig.reopened({ disk: copyOf(life.rig.disk), counts: zones(1 + (seed % 4)) })
       const after = new Life(next, new Prng(seed))
@@ -75,29 +105,55 @@ describe('the counts of a zone', () => {
 
     it(`take changes while they are rebuilt in the background (${seed})`, async () => {
       const life = await lived(seed, 3000)
-      commitAll(life.rig)
-      const { volume, shape } = life.rig.bench
-      const next = await Rig.make({
-        shape,
-        volume: { ...volume, isNew: false, savedPhysicalZones: 1 },
-        disk: copyOf(life.rig.disk),
-      })
-      next.follow(life.rig)
-      next.isHeld = true
-      next.send(PhysicalOp.Administer, AdminCommand.Load)
-      const prng = new Prng(seed)
-      while (!next.bench.sent.some((s) => s.op === AdminOp.PhaseDone)) next.stepAny(prng)
-      next.bench.expect(AdminOp.PhaseDone)
-      const after = new Life(next, prng)
-      after.inherit(life)
+      const after = await rebuilding(life, new Prng(seed))
       after.run(3000)
       expect(after.differences()).to.deep.equal([])
-      next.administer(AdminCommand.Save)
-      const last = new Life(await next.reopened(), prng)
+      after.rig.administer(AdminCommand.Save)
+      const last = new Life(await after.rig.reopened(), new Prng(seed))
       last.inherit(after)
       expect(last.differences()).to.deep.equal([])
     })
   }
+
+  it('are saved in the midst of rebuilding, to be rebuilt at the next load', async () => {
+    const life = await lived(1, 4000)
+    const after = await rebuilding(life, new Prng(1))
+    const { rig } = after
+    rig.isHeld = false
+    rig.administer(AdminCommand.Save)
+    const unbuilt = slabsOf(rig).filter((slab) => !slab.isRebuilt)
+    expect(unbuilt.length).to.be.greaterThan(0)
+    const last = new Life(await rig.reopened({ disk: copyOf(rig.disk) }), new Prng(2))
+    last.inherit(after)
+    expect(last.differences()).to.deep.equal([])
+    rig.administer(AdminCommand.Resume)
+    expect(after.differences()).to.deep.equal([])
+  })
+
+  it('are rebuilt first where changes find no room', async () => {
+    const life = await lived(1, 4000)
+    const after = await rebuilding(life, new Prng(1))
+    const { rig } = after
+    const slab = slabsOf(rig).findLast((s) => s.status === SlabStatus.RequiresScrubbing)!
+    while (!after.dropAll(slab)) after.run(0)
+    expect(slab.status).to.equal(SlabStatus.RequiresHighPriorityScrubbing)
+    after.settle()
+    expect(after.differences()).to.deep.equal([])
+  })
+
+  it('let an allocation wait for the next slab when there is hope', async () => {
+    const life = await lived(1, 6000)
+    const { rig } = await rebuilding(life, new Prng(1))
+    let row = 0
+    let vio = rig.vio(row)
+    do {
+      vio = rig.vio(row++)
+      rig.send(PhysicalOp.Allocate, vio)
+    } while (rig.vios.allocatedPbn[vio] !== 0)
+    expect(rig.bench.sent.some((s) => s.op === CpuOp.Name && s.operand === vio)).to.equal(false)
+    rig.release()
+    expect(rig.bench.sent.some((s) => s.op === CpuOp.Name && s.operand === vio)).to.equal(true)
+  })
 
   it('go on after a suspension, and start with empty journals after a save', async () => {
     const life = await lived(1, 3000)
