@@ -25,7 +25,7 @@ export class Forest {
   private readonly leavesPerTree: number
   /** Where the rows of each height begin within a tree. */
   private readonly heightStart: number[] = []
-  private readonly rowsPerTree: number
+  readonly rowsOfTree: number
   /** Where a page is on the disk; 0 while it is not in memory. */
   private readonly places: Float64Array
   /** Which of the pages in memory it is. */
@@ -47,7 +47,7 @@ export class Forest {
       rows += pages
     }
     assert(pages === 1, 'a tree has one root page')
-    this.rowsPerTree = rows
+    this.rowsOfTree = rows
     this.rows = rows * trees
     this.places = new Float64Array(this.rows)
     this.slots = new Int32Array(this.rows)
@@ -74,7 +74,7 @@ export class Forest {
     const root = this.rootOf(lbn)
     assert(root % counts.logical === zone, 'a zone walks its own trees')
     return (
-      ((root - zone) / counts.logical) * this.rowsPerTree + this.heightStart[height] + this.index(lbn, height)
+      ((root - zone) / counts.logical) * this.rowsOfTree + this.heightStart[height] + this.index(lbn, height)
     )
   }
 
