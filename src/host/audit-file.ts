@@ -1,0 +1,72 @@
+/** Audits the volume in a file or on a block device, which is opened for reading only. */
+
+import { readSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
+import { VdoError } from '../base/errors.js'
+import { describeVolume } from '../engine/describe-volume.js'
+import { BLOCK_SIZE } from '../format/constants.js'
+import { decodeGeometry } from '../format/geometry-block.js'
+import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
+import { audit } from '../repair/audit.js'
+import type { AuditDisk } from '../repair/audit-disk.js'
+import type { AuditResult, Problem } from '../repair/audit-report.js'
+import type { Expand } from '../repair/audit-slabs.js'
+import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
+import { Lz4 } from './lz4.js'
+
+interface AuditFileOptions {
+  /** Hears every problem as it is found. */
+  readonly hear?: (problem: Problem) => void
+}
+
+/** Throws if there is no volume whose geometry and super block can be read. */
+export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditResult {
+  const file = openBackingFile(path, { readOnly: true })
+  try {
+    const disk = new FileDisk(file)
+    const geometry = decodeGeometry(readBlock(disk, 0, `the geometry block of ${path}`), crc32)
+    const superBlockPbn = geometry.dataRegionStart
+    const place = superBlockPbn - geometry.bioOffset
+    const superBlock = decodeSuperBlock(readBlock(disk, place, `the super block of ${path}`), crc32)
+    validateSuperBlock(superBlock, geometry)
+    const volume = describeVolume(geometry, superBlock, superBlockPbn)
+    return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
+  } finally {
+    closeBackingFile(file)
+  }
+}
+
+class FileDisk implements AuditDisk {
+  constructor(private readonly file: BackingFile) {}
+
+  read(block: number, count: number, into: Uint8Array): boolean {
+    const end = count * BLOCK_SIZE
+    if (block < 0 || block + count > this.file.blockCount) return false
+    for (let at = 0; at < end; ) {
+      try {
+        const moved = readSync(this.file.descriptor, into, at, end - at, block * BLOCK_SIZE + at)
+        if (moved === 0) return false
+        at += moved
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EINTR') return false
+      }
+    }
+    return true
+  }
+}
+
+function readBlock(disk: FileDisk, block: number, what: string): Uint8Array {
+  const bytes = new Uint8Array(BLOCK_SIZE)
+  if (!disk.read(block, 1, bytes)) throw new VdoError('VDO_IO_ERROR', `Cannot read ${what}`)
+  return bytes
+}
+
+/** LZ4 needs its input and output in one memory: a block of each. */
+function expander(): Expand {
+  const memory = new Uint8Array(2 * BLOCK_SIZE)
+  const lz4 = new Lz4(memory)
+  return (bytes, at, size) => {
+    memory.set(bytes.subarray(at, at + size), 0)
+    return lz4.decompress(0, size, BLOCK_SIZE, BLOCK_SIZE)
+  }
+}
