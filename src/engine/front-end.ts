@@ -131,6 +131,12 @@ export class FrontEnd implements Zone, ExportTarget {
     this.onWork()
   }
 
+  /** Whether new blocks are compressed; what waits in the packer's bins is let go when it ends. */
+  setCompression(on: boolean): void {
+    this.context.post.send(hop(PackerOp.SetCompression, 0), on ? 1 : 0)
+    this.onWork()
+  }
+
   /** Hands a command to the admin zone. */
   administer(command: AdminCommand, done: Completion): void {
     assert(this.adminDone === null, 'one administrative command at a time')

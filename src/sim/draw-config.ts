@@ -22,9 +22,17 @@ export function drawConfig(prng: Prng): EngineConfig {
   return { plan, volume, superBlock, shape: drawShape(prng, plan.counts) }
 }
 
-/** The same volume as another run would find it, with other zones on other threads. */
-export function redrawPlan(prng: Prng, physicalLimit: number): ThreadPlan {
-  return drawPlan(prng, physicalLimit)
+/** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
+export function redrawConfig(
+  prng: Prng,
+  { shape }: EngineConfig,
+  volume: Volume,
+  superBlock: SuperBlock,
+): EngineConfig {
+  const plan = drawPlan(prng, volume.slabCount)
+  const { logical } = plan.counts
+  const cachePages = Math.ceil(shape.cachePages / logical) * logical
+  return { plan, volume, superBlock, shape: { ...shape, cachePages } }
 }
 
 function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
@@ -58,10 +66,10 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
   }
 }
 
-function drawPlan(prng: Prng, physicalLimit = 3): ThreadPlan {
+function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
   const counts: ZoneCounts = {
     logical: prng.between(1, 3),
-    physical: prng.between(1, Math.min(3, physicalLimit)),
+    physical: prng.between(1, Math.min(3, slabCount)),
     hash: prng.between(1, 3),
     cpu: prng.between(1, 2),
     bio: prng.between(1, 3),

@@ -1,117 +1,215 @@
 /**
- * What may be read, by a model that shares nothing with the engine: for each 512-byte sector the values that a read
- * may return. Values are digests of the sector's bytes.
+ * What may be read, by a model that shares nothing with the engine: for each block the writes whose bytes a read
+ * may return.
  *
- * A write that has ended supersedes every write that ended before it began. A read may return what was not yet
- * superseded when it began, and anything whose write began before the read ended. A write that failed leaves its
- * sectors open: its value or those before it.
+ * A write that has ended supersedes, where it wrote, every write that ended before it began. A read may return
+ * what was not superseded when it began, and anything whose write began before the read ended. Between two edges
+ * of such writes all bytes that are read must be those of one write: a block is never torn. A write that failed
+ * leaves it open whether it took place, unless it was said not to have: then nobody may have seen it.
  */
 
-export const SECTOR = 512
+const BLOCK = 4096
 
-/** The digest of a sector of zeros is 0. */
-export type Digest = number
-
-interface Written {
-  readonly digest: Digest
+/** A write or a discard under way, or what one left. */
+export interface WriteHandle {
+  readonly offset: number
+  readonly end: number
+  /** Null for zeros. */
+  readonly bytes: Uint8Array | null
   readonly began: number
   ended: number
-  failed: boolean
-}
-
-/** A write or a discard under way. */
-export interface WriteHandle {
-  readonly first: number
-  readonly entries: readonly Written[]
+  /** Whether it surely took place, so that it supersedes others. */
+  took: boolean
+  /** A read was explained by this write alone, while it was under way. */
+  seen: boolean
 }
 
 /** A read under way. */
 export interface ReadHandle {
-  readonly first: number
-  readonly admissible: readonly Set<Digest>[]
+  readonly offset: number
+  readonly length: number
+  readonly began: number
+}
+
+/** How a write ended. */
+export enum Outcome {
+  Succeeded = 0,
+  /** It may have taken place, wholly or in part. */
+  Unknown = 1,
+  /** It did not take place, and no read may have returned it. */
+  Refused = 2,
 }
 
 const NEVER = Number.POSITIVE_INFINITY
+/** Writes of a block at which old ones are looked for. */
+const MANY = 8
 
 export class Oracle {
-  private time = 0
-  private readonly sectors = new Map<number, Written[]>()
+  private time = 1
+  /** By block, oldest first. A block without writes reads as zeros. */
+  private readonly blocks = new Map<number, WriteHandle[]>()
   private readonly reads = new Set<ReadHandle>()
 
   beginWrite(offset: number, bytes: Uint8Array): WriteHandle {
-    const first = offset / SECTOR
-    const began = this.time++
-    const entries: Written[] = []
-    for (let i = 0; i < bytes.length / SECTOR; i++) {
-      const entry = { digest: digest(bytes, i * SECTOR), began, ended: NEVER, failed: false }
-      entries.push(entry)
-      this.at(first + i).push(entry)
-      for (const read of this.reads) read.admissible[first + i - read.first]?.add(entry.digest)
-    }
-    return { first, entries }
+    return this.begin(offset, bytes.length, bytes)
   }
 
-  endWrite({ first, entries }: WriteHandle, succeeded: boolean): void {
-    const now = this.time++
-    entries.forEach((entry, i) => {
-      entry.ended = now
-      entry.failed = !succeeded
-      if (!succeeded) return
-      const kept = this.at(first + i).filter((other) => other === entry || other.ended >= entry.began)
-      this.sectors.set(first + i, kept)
-    })
+  /** Zeros, or a discard. */
+  beginZero(offset: number, length: number): WriteHandle {
+    return this.begin(offset, length, null)
+  }
+
+  /** Gives a sentence if the outcome contradicts what was read, or null. */
+  endWrite(write: WriteHandle, outcome: Outcome): string | null {
+    write.ended = this.time++
+    write.took = outcome === Outcome.Succeeded
+    if (outcome === Outcome.Unknown) return null
+    for (let block = Math.floor(write.offset / BLOCK); block * BLOCK < write.end; block++) {
+      if (outcome === Outcome.Refused) this.keep(block, (other) => other !== write)
+      else if (this.at(block).length > MANY) this.forgetSuperseded(block)
+    }
+    return outcome === Outcome.Refused && write.seen
+      ? `a write at ${write.offset} was refused, but its bytes were read`
+      : null
   }
 
   beginRead(offset: number, length: number): ReadHandle {
-    this.time++
-    const first = offset / SECTOR
-    const admissible = Array.from(
-      { length: length / SECTOR },
-      (_, i) => new Set(this.at(first + i).map((w) => w.digest)),
-    )
-    const handle = { first, admissible }
-    this.reads.add(handle)
-    return handle
+    const read = { offset, length, began: this.time++ }
+    this.reads.add(read)
+    return read
   }
 
-  /** Gives a sentence about the first sector that may not hold what was read, or null. */
-  endRead(handle: ReadHandle, bytes: Uint8Array): string | null {
+  /** Gives a sentence about the first bytes that may not be what was read, or null. */
+  endRead(read: ReadHandle, bytes: Uint8Array): string | null {
     this.time++
-    this.reads.delete(handle)
-    for (let i = 0; i < handle.admissible.length; i++) {
-      const found = digest(bytes, i * SECTOR)
-      if (handle.admissible[i].has(found)) continue
-      const wanted = [...handle.admissible[i]].map((d) => d.toString(16)).join(', ')
-      return `sector ${handle.first + i} reads as ${found.toString(16)}, may be ${wanted}`
+    this.reads.delete(read)
+    const end = read.offset + read.length
+    for (let block = Math.floor(read.offset / BLOCK); block * BLOCK < end; block++) {
+      const complaint = this.judge(read, bytes, block)
+      if (complaint !== null) return complaint
     }
     return null
   }
 
   /** A read that failed says nothing. */
-  dropRead(handle: ReadHandle): void {
-    this.reads.delete(handle)
+  dropRead(read: ReadHandle): void {
+    this.reads.delete(read)
   }
 
-  private at(sector: number): Written[] {
-    let list = this.sectors.get(sector)
-    if (list === undefined) {
-      list = [{ digest: 0, began: -1, ended: -1, failed: false }]
-      this.sectors.set(sector, list)
+  /** Every block that was ever written, ascending. */
+  writtenBlocks(): number[] {
+    return [...this.blocks.keys()].sort((a, b) => a - b)
+  }
+
+  private at(block: number): WriteHandle[] {
+    let writes = this.blocks.get(block)
+    if (writes === undefined) {
+      writes = [blankBlock(block)]
+      this.blocks.set(block, writes)
     }
-    return list
+    return writes
+  }
+
+  private keep(block: number, isKept: (write: WriteHandle) => boolean): void {
+    this.blocks.set(block, this.at(block).filter(isKept))
+  }
+
+  /** Drops what no read can return any more, neither one under way nor a later one. */
+  private forgetSuperseded(block: number): void {
+    let oldest = this.time
+    for (const { began } of this.reads) oldest = Math.min(oldest, began)
+    const first = block * BLOCK
+    const writes = this.at(block)
+    this.keep(block, (write) => {
+      const from = Math.max(write.offset, first)
+      const to = Math.min(write.end, first + BLOCK)
+      return !writes.some((later) => covers(later, from, to) && supersedes(later, write, oldest))
+    })
+  }
+
+  private begin(offset: number, length: number, bytes: Uint8Array | null): WriteHandle {
+    const write = {
+      offset,
+      end: offset + length,
+      bytes,
+      began: this.time++,
+      ended: NEVER,
+      took: false,
+      seen: false,
+    }
+    for (let block = Math.floor(offset / BLOCK); block * BLOCK < write.end; block++)
+      this.at(block).push(write)
+    return write
+  }
+
+  /** Judges what a read says about one block. */
+  private judge(read: ReadHandle, bytes: Uint8Array, block: number): string | null {
+    const from = Math.max(read.offset, block * BLOCK)
+    const to = Math.min(read.offset + read.length, (block + 1) * BLOCK)
+    const writes = this.blocks.get(block) ?? [blankBlock(block)]
+    const edges = new Set([from, to])
+    for (const { offset, end } of writes) {
+      if (offset > from && offset < to) edges.add(offset)
+      if (end > from && end < to) edges.add(end)
+    }
+    const ascending = [...edges].sort((a, b) => a - b)
+    for (let i = 0; i + 1 < ascending.length; i++) {
+      const complaint = judgePiece(read, bytes, writes, ascending[i], ascending[i + 1])
+      if (complaint !== null) return complaint
+    }
+    return null
   }
 }
 
-/** 52 bits of two FNV-style sums; 0 for zeros. */
-export function digest(bytes: Uint8Array, at: number): Digest {
-  let a = 0x811c9dc5
-  let b = 0x9747b28c
-  let any = 0
-  for (let i = at; i < at + SECTOR; i++) {
-    const byte = bytes[i]
-    any |= byte
-    a = Math.imul(a ^ byte, 0x01000193)
-    b = Math.imul(b ^ byte, 0x85ebca6b) ^ (b >>> 13)
+/** Between two edges every write covers all or nothing. */
+function judgePiece(
+  read: ReadHandle,
+  bytes: Uint8Array,
+  writes: readonly WriteHandle[],
+  from: number,
+  to: number,
+): string | null {
+  const covering = writes.filter((write) => covers(write, from, to))
+  let underWay: WriteHandle | null = null
+  let candidates = 0
+  for (const write of covering) {
+    if (covering.some((later) => supersedes(later, write, read.began))) continue
+    candidates++
+    if (!holds(write, bytes, read.offset, from, to)) continue
+    if (write.ended !== NEVER) return null
+    underWay ??= write
   }
-  return any === 0 ? 0 : (a >>> 0) * 0x100000 + (b >>> 12) + 1
+  if (underWay !== null) {
+    underWay.seen = true
+    return null
+  }
+  return `bytes ${from} to ${to - 1} read as none of the ${candidates} writes that they may come from`
+}
+
+function covers({ offset, end }: WriteHandle, from: number, to: number): boolean {
+  return offset <= from && end >= to
+}
+
+/** Whether `write` can no longer be read, by a read that began at `began`, where `later` wrote too. */
+function supersedes(later: WriteHandle, write: WriteHandle, began: number): boolean {
+  return later.took && later.ended < began && write.ended < later.began
+}
+
+function holds(write: WriteHandle, bytes: Uint8Array, base: number, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    if (bytes[at - base] !== (write.bytes === null ? 0 : write.bytes[at - write.offset])) return false
+  }
+  return true
+}
+
+function blankBlock(block: number): WriteHandle {
+  return {
+    offset: block * BLOCK,
+    end: (block + 1) * BLOCK,
+    bytes: null,
+    began: -1,
+    ended: 0,
+    took: true,
+    seen: false,
+  }
 }

@@ -1,20 +1,24 @@
 /**
- * One run of the simulator: format a small volume, load it, let a random client work, save it, load it again with
- * another layout of zones and threads, read everything back, save it. Everything follows from the seed.
+ * One run of the simulator: format a small volume, then load it several times, each time with another layout of
+ * zones and threads: let a random client work, suspend and resume it or save it in between, switch compression and
+ * deduplication, read everything back, save it, audit it. Everything follows from the seed.
  */
 import { assert } from '../base/assert.js'
+import type { Native } from '../base/native.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
-import { arenaBytes } from '../engine/arena.js'
+import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
-import type { SuperBlock } from '../format/super-block.js'
-import { Counter } from '../vio/counters.js'
+import { type SuperBlock, VolumeState } from '../format/super-block.js'
+import { audit } from '../repair/audit.js'
+import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand } from '../vio/opcodes.js'
-import { drawConfig, redrawPlan } from './draw-config.js'
+import { drawConfig, redrawConfig } from './draw-config.js'
 import { Oracle } from './oracle.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
+import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
 
 /** What the report counts: branches that some seed must take. */
@@ -34,7 +38,7 @@ export interface ScenarioReport {
   readonly requests: number
   readonly noSpace: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
-  /** Any other counter, by Counter. */
+  /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
 }
 
@@ -45,100 +49,202 @@ export interface ScenarioOptions {
   readonly lend: LendMemory
   /** Reads the super block back from the store, as a real opening would. */
   readonly decodeSuperBlock: (bytes: Uint8Array) => SuperBlock
-  /** Looks over the store after each save; throws for what it finds. */
-  readonly audit?: (store: SimStore, config: EngineConfig) => void
 }
 
 /** Runs one seed; throws with the seed in the message if anything is wrong. */
 export function runScenario(options: ScenarioOptions): ScenarioReport {
   try {
-    return run(options)
+    return new Scenario(options).run()
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     throw new Error(`seed ${options.seed}: ${message}`, { cause: error })
   }
 }
 
-function run({ seed, steps, lend, decodeSuperBlock, audit }: ScenarioOptions): ScenarioReport {
-  const prng = new Prng(seed)
-  const config = drawConfig(prng)
-  const store = new SimStore(config.volume.physicalBlocks)
-  const oracle = new Oracle()
-  const first = boot(config, store, prng.fork(), lend)
-  const workload = new Workload(
-    first.frontEnd,
-    prng.fork(),
-    oracle,
-    prng.between(1, config.shape.dataVios * 2),
-  )
-  const eagerness = prng.pick([0.02, 0.2, 0.8])
-  for (let issued = 0; issued < steps; ) {
-    if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
-      workload.issue()
-      issued++
-    }
-    assert(first.step() || workload.inFlight === 0, 'the engine moves while requests are in flight')
-  }
-  finish(first, workload)
-  shutDown(first)
-  audit?.(store, config)
-
-  const superBlock = decodeSuperBlock(store.read(config.volume.superBlockPbn))
-  const again: EngineConfig = {
-    shape: config.shape,
-    plan: redrawPlan(prng, Math.min(3, config.volume.slabCount)),
-    superBlock,
-    volume: describeVolume(
-      { nonce: superBlock.nonce, bioOffset: 0 },
-      superBlock,
-      config.volume.superBlockPbn,
-    ),
-  }
-  const logicalShare = again.plan.counts.logical
-  const shape = {
-    ...again.shape,
-    cachePages: Math.ceil(again.shape.cachePages / logicalShare) * logicalShare,
-  }
-  const second = boot({ ...again, shape }, store, prng.fork(), lend)
-  const reader = new Workload(second.frontEnd, prng.fork(), oracle, 16)
-  for (let leaf = 0; leaf < Math.floor(config.volume.logicalBlocks / 812); leaf++) {
-    for (let i = 0; i < 40; i++) {
-      reader.readBack(leaf * 812 + i)
-      while (reader.inFlight > 16) assert(second.step(), 'the engine moves while requests are in flight')
-    }
-  }
-  for (let i = 0; i < steps / 4; i++) {
-    reader.issue()
-    second.step()
-  }
-  finish(second, reader)
-  shutDown(second)
-  audit?.(store, { ...again, shape })
-
-  const counters = Array.from(
-    { length: Object.keys(Counter).length / 2 },
-    (_, counter) => first.arena.total(counter) + second.arena.total(counter),
-  )
-  const rare = Object.fromEntries(
-    Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
-  ) as Record<keyof typeof RARE, number>
-  return {
-    seed,
-    traceHash: (first.traceHash ^ Math.imul(second.traceHash, 31)) >>> 0,
-    events: first.steps + second.steps,
-    requests: workload.answered + reader.answered,
-    noSpace: workload.noSpace + reader.noSpace,
-    rare,
-    counters,
-  }
+/** What happens between the client's requests, and how often. */
+enum Interlude {
+  Suspend = 0,
+  Save,
+  Compression,
+  Deduplication,
 }
+const INTERLUDE_CHANCE = 0.01
+const READ_BACK_DEPTH = 8
 
-function boot(config: EngineConfig, store: SimStore, prng: Prng, lend: LendMemory): Simulator {
-  const simulator = new Simulator(config, store, prng, lend, arenaBytes(arenaConfig(config)))
-  simulator.arena.boards.compressing = true
-  simulator.arena.boards.deduplicating = true
-  administer(simulator, AdminCommand.Load)
-  return simulator
+class Scenario {
+  private readonly prng: Prng
+  private readonly oracle = new Oracle()
+  private readonly counters = new Array<number>(COUNTER_COUNT).fill(0)
+  private readonly weakBits: number
+  private config: EngineConfig
+  private readonly store: SimStore
+  private traceHash = 0
+  private events = 0
+  private requests = 0
+  private noSpace = 0
+
+  constructor(private readonly options: ScenarioOptions) {
+    this.prng = new Prng(options.seed)
+    this.config = drawConfig(this.prng)
+    this.store = new SimStore(this.config.volume.physicalBlocks)
+    // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
+    this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
+  }
+
+  run(): ScenarioReport {
+    const { prng, options } = this
+    const sessions = prng.between(2, 3)
+    for (let session = 0; session < sessions; session++) {
+      if (session > 0) this.reopen()
+      this.session(Math.ceil(options.steps / sessions))
+    }
+    const { seed } = options
+    const { counters, traceHash, events, requests, noSpace } = this
+    const rare = Object.fromEntries(
+      Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
+    ) as Record<keyof typeof RARE, number>
+    return { seed, traceHash: traceHash >>> 0, events, requests, noSpace, rare, counters }
+  }
+
+  /** Load, read back what is there, work, save. */
+  private session(steps: number): void {
+    const { prng, oracle, config } = this
+    const simulator = this.boot()
+    this.readBack(simulator)
+    const workload = new Workload(
+      simulator.frontEnd,
+      prng.fork(),
+      oracle,
+      prng.between(1, config.shape.dataVios * 2),
+    )
+    const eagerness = prng.pick([0.02, 0.2, 0.8])
+    for (let issued = 0; issued < steps; ) {
+      if (prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
+      if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
+        workload.issue()
+        issued++
+      }
+      assert(simulator.step() || workload.inFlight === 0, 'the engine moves while requests are in flight')
+    }
+    finish(simulator, workload)
+    drain(simulator)
+    administer(simulator, AdminCommand.Save)
+    this.audit()
+    this.checkRest(simulator)
+    for (let counter = 0; counter < COUNTER_COUNT; counter++) {
+      this.counters[counter] += simulator.arena.total(counter)
+    }
+    this.traceHash = Math.imul(this.traceHash, 31) ^ simulator.traceHash
+    this.events += simulator.steps
+    this.requests += workload.answered
+    this.noSpace += workload.noSpace
+  }
+
+  private interlude(simulator: Simulator): void {
+    const { prng } = this
+    const { boards } = simulator.arena
+    switch (prng.below(4) as Interlude) {
+      case Interlude.Suspend:
+        drain(simulator)
+        administer(simulator, AdminCommand.Suspend)
+        this.checkRest(simulator)
+        administer(simulator, AdminCommand.Resume)
+        return
+      case Interlude.Save:
+        drain(simulator)
+        administer(simulator, AdminCommand.Save)
+        this.audit()
+        this.checkRest(simulator)
+        administer(simulator, AdminCommand.Resume)
+        return
+      case Interlude.Compression:
+        simulator.frontEnd.setCompression(!boards.compressing)
+        return
+      case Interlude.Deduplication:
+        boards.deduplicating = !boards.deduplicating
+    }
+  }
+
+  /** An engine at rest asks nothing of the disk, whatever time passes. */
+  private checkRest(simulator: Simulator): void {
+    const { requests } = this.store
+    while (simulator.step())
+      assert(this.store.requests === requests, 'an engine at rest leaves the disk alone')
+    assert(this.store.requests === requests, 'an engine at rest leaves the disk alone')
+  }
+
+  private readBack(simulator: Simulator): void {
+    const reader = new Workload(simulator.frontEnd, this.prng.fork(), this.oracle, READ_BACK_DEPTH)
+    const blocks = this.oracle.writtenBlocks()
+    for (let i = 0; i < blocks.length; ) {
+      let count = 1
+      while (count < READ_BACK_DEPTH && blocks[i + count] === blocks[i] + count) count++
+      reader.readBack(blocks[i], count)
+      while (reader.inFlight > READ_BACK_DEPTH) {
+        assert(simulator.step(), 'the engine moves while requests are in flight')
+      }
+      i += count
+    }
+    finish(simulator, reader)
+    this.requests += reader.answered
+  }
+
+  private boot(): Simulator {
+    const { config, prng, store } = this
+    const lend: LendMemory = (bytes) => {
+      const lent = this.options.lend(bytes)
+      return this.weakBits === 0
+        ? lent
+        : { ...lent, native: new WeakNames(lent.native, new Uint8Array(lent.buffer), this.weakBits) }
+    }
+    const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
+    simulator.arena.boards.compressing = prng.chance(0.9)
+    simulator.arena.boards.deduplicating = prng.chance(0.9)
+    administer(simulator, AdminCommand.Load)
+    return simulator
+  }
+
+  /** The volume as the next program finds it, with other zones on other threads. */
+  private reopen(): void {
+    const superBlock = this.superBlock()
+    const { superBlockPbn } = this.config.volume
+    const volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
+    this.config = redrawConfig(this.prng, this.config, volume, superBlock)
+  }
+
+  private superBlock(): SuperBlock {
+    return this.options.decodeSuperBlock(this.store.blockAt(this.config.volume.superBlockPbn))
+  }
+
+  /** The store after a save: everything agrees, nothing is left to do. */
+  private audit(): void {
+    const superBlock = this.superBlock()
+    const { state } = superBlock
+    if (state !== VolumeState.Clean) throw new Error(`a saved volume is ${VolumeState[state]}`)
+    const { superBlockPbn } = this.config.volume
+    const result = audit({
+      disk: this.store,
+      volume: describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn),
+      state,
+      maximumReferences: this.config.shape.maximumReferences,
+      expand: this.expander(),
+    })
+    const { problems, totals } = result
+    if (!result.consistent) {
+      const sentences = problems.slice(0, 5).map(({ sentence }) => sentence)
+      throw new Error(`the audit finds ${JSON.stringify(result.problemCounts)}: ${sentences.join('; ')}`)
+    }
+    if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
+  }
+
+  private expander() {
+    const { buffer, native } = this.options.lend(2 * WASM_PAGE_BYTES)
+    const memory = new Uint8Array(buffer)
+    return (bytes: Uint8Array, at: number, size: number) => {
+      memory.set(bytes.subarray(at, at + size), WASM_PAGE_BYTES)
+      return native.decompress(WASM_PAGE_BYTES, size, WASM_PAGE_BYTES + WASM_PAGE_BYTES / 2)
+    }
+  }
 }
 
 function administer(simulator: Simulator, command: AdminCommand): void {
@@ -149,6 +255,8 @@ function administer(simulator: Simulator, command: AdminCommand): void {
   const answered = simulator.runUntil(() => answer !== null)
   assert(answered, 'an administrative command is answered')
   if (answer !== Status.Success) throw new Error(`${AdminCommand[command]} ends with ${Status[answer!]}`)
+  const { readOnlyReason } = simulator.arena.boards
+  if (readOnlyReason !== Status.Success) throw new Error(`the volume is read-only: ${Status[readOnlyReason]}`)
 }
 
 function finish(simulator: Simulator, workload: Workload): void {
@@ -156,7 +264,8 @@ function finish(simulator: Simulator, workload: Workload): void {
   assert(done, 'every request is answered')
 }
 
-function shutDown(simulator: Simulator): void {
+/** Every request that was taken is answered, every vio is home. */
+function drain(simulator: Simulator): void {
   let drained = false
   simulator.frontEnd.drain(() => {
     drained = true
@@ -165,5 +274,4 @@ function shutDown(simulator: Simulator): void {
     simulator.runUntil(() => drained),
     'the front end drains',
   )
-  administer(simulator, AdminCommand.Save)
 }

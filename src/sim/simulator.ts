@@ -24,12 +24,20 @@ export class Simulator {
   readonly frontEnd: FrontEnd
   /** Virtual milliseconds. */
   nowMs = 0
+  /** Hears every message when it arrives: the event, the thread, the word. */
+  onMessage: ((step: number, thread: number, word: number) => void) | null = null
   /** Events so far. */
   steps = 0
   private readonly threads: AssembledThread[]
   private readonly devices: { readonly thread: number; readonly device: SimDevice }[] = []
+  /** The front end was called from outside and may have something to send. */
+  private asked = false
   private hash = 0x811c9dc5
   private readonly choices: Choice[] = []
+  /** What can happen next: a choice, or -1 - a device. */
+  private readonly able: Int32Array
+  /** How often a timer fires though there is other work: answers that are late are then too late. */
+  private readonly hurry: number
 
   constructor(
     config: EngineConfig,
@@ -48,17 +56,25 @@ export class Simulator {
         clock: { now: () => this.nowMs },
         doorbell: { ring: () => {} },
         device: () => {
-          const device = new SimDevice(store, arena.bytes)
+          const device = new SimDevice(store, arena.bytes, prng)
           this.devices.push({ thread, device })
           return device
         },
       }),
     )
     this.threads.forEach(({ reactor }, thread) => {
-      reactor.onDeliver = (word) => this.note(thread * 0x9e3779b1 + word)
+      reactor.onDeliver = (word) => {
+        this.note(thread * 0x9e3779b1 + word)
+        this.onMessage?.(this.steps, thread, word)
+      }
       for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })
     })
     this.frontEnd = this.threads[0].frontEnd!
+    this.frontEnd.onWork = () => {
+      this.asked = true
+    }
+    this.able = new Int32Array(this.choices.length + this.devices.length)
+    this.hurry = prng.pick([0, 0, 0.001, 0.01])
   }
 
   /** A number that two runs share only if every zone saw the same messages in the same order. */
@@ -69,19 +85,27 @@ export class Simulator {
   /** One event. False if nothing can happen any more, not even by waiting. */
   step(): boolean {
     this.steps++
-    this.frontEnd.poll()
-    this.threads[0].reactor.publish()
-    const busyDisks = this.devices.filter(({ device }) => device.outstanding > 0)
-    const busy = this.choices.filter(({ thread, ring }) => this.threads[thread].reactor.waiting(ring) > 0)
-    const total = busy.length + busyDisks.length
+    if (this.frontEnd.poll() || this.asked) {
+      this.asked = false
+      this.threads[0].reactor.publish()
+    }
+    if (this.hurry > 0 && this.prng.chance(this.hurry) && this.letTimePass()) return true
+    let total = 0
+    for (let i = 0; i < this.devices.length; i++) {
+      if (this.devices[i].device.outstanding > 0) this.able[total++] = -1 - i
+    }
+    for (let i = 0; i < this.choices.length; i++) {
+      const { thread, ring } = this.choices[i]
+      if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
+    }
     if (total === 0) return this.letTimePass()
-    const pick = this.prng.below(total)
-    if (pick < busy.length) {
-      const { thread, ring } = busy[pick]
+    const picked = this.able[this.prng.below(total)]
+    if (picked >= 0) {
+      const { thread, ring } = this.choices[picked]
       this.threads[thread].reactor.passOf(ring, 1 + this.prng.below(8))
     } else {
-      const { thread, device } = busyDisks[pick - busy.length]
-      device.step(this.prng)
+      const { thread, device } = this.devices[-1 - picked]
+      device.step()
       const { reactor } = this.threads[thread]
       reactor.passOf(reactor.rings, 0)
     }
@@ -89,7 +113,7 @@ export class Simulator {
   }
 
   /** Steps until `done` says so; false if the engine stopped before, or after `limit` events. */
-  runUntil(done: () => boolean, limit = 5_000_000): boolean {
+  runUntil(done: () => boolean, limit = 1_000_000): boolean {
     for (let i = 0; i < limit; i++) {
       if (done()) return true
       if (!this.step()) return done()

@@ -1,13 +1,18 @@
 /**
- * A random client: writes of all kinds of content, partial writes, reads, discards and flushes at addresses that
- * meet often, with several requests in flight. Every read is checked by the oracle.
+ * A random client: writes of all kinds of content, at any alignment and of any size, reads, discards and flushes at
+ * addresses that meet often, with several requests in flight. Every read is checked by the oracle.
  */
 import type { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import type { ExportTarget } from '../engine/export-target.js'
-import { Oracle, SECTOR } from './oracle.js'
+import { type Oracle, Outcome, type WriteHandle } from './oracle.js'
 
 const BLOCK = 4096
+const SECTOR = 512
+/** Logical blocks of a leaf of the block map: a new one needs a page. */
+const LEAF_BLOCKS = 812
+/** Where requests meet: this many blocks from the start of each leaf. */
+const BUSY_BLOCKS = 30
 
 /** What went wrong for a client; the first one ends the run. */
 export class WorkloadFailure extends Error {}
@@ -19,6 +24,9 @@ export class Workload {
   inFlight = 0
   private readonly leaves: number
   private readonly seeds: number
+  private readonly largest: number
+  private flushesBegun = 0
+  private flushesEnded = 0
 
   constructor(
     private readonly target: ExportTarget,
@@ -27,9 +35,12 @@ export class Workload {
     /** Requests in flight at most. */
     readonly depth: number,
   ) {
-    this.leaves = Math.floor(target.sizeBytes / BLOCK / 812)
+    // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
+    const leaves = Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
+    this.leaves = Math.min(leaves, prng.pick([2, 8, leaves]))
     // Few distinct contents make duplicates, many fill the volume.
     this.seeds = prng.pick([4, 40, 4000])
+    this.largest = prng.pick([12, 60, 300])
   }
 
   /** Issues one request, if the depth allows. */
@@ -37,61 +48,69 @@ export class Workload {
     if (this.inFlight >= this.depth) return
     const { prng } = this
     const roll = prng.below(100)
-    if (roll < 50) this.write()
+    if (roll < 52) this.write()
     else if (roll < 80) this.read()
     else if (roll < 92) this.discard()
     else this.flush()
   }
 
-  /** Reads a block wherever something may have been written, one request each; call until it says false. */
-  readBack(block: number): void {
-    this.check(block * BLOCK, BLOCK)
+  /** Reads whole blocks and checks them. */
+  readBack(block: number, count: number): void {
+    this.check(block * BLOCK, count * BLOCK)
   }
 
   private write(): void {
     const { prng, oracle } = this
-    const [offset, length] = this.range(prng.chance(0.25) ? SECTOR : BLOCK)
+    const [offset, length] = this.range()
     const bytes = this.content(length)
     const handle = oracle.beginWrite(offset, bytes)
     this.begin()
-    this.target.write(offset, bytes, prng.chance(0.1), (status) => {
-      this.end(status)
-      oracle.endWrite(handle, status === Status.Success)
-    })
+    this.target.write(offset, bytes, prng.chance(0.1), (status) => this.endWrite(handle, status))
   }
 
   private read(): void {
-    const [offset, length] = this.range(this.prng.chance(0.25) ? SECTOR : BLOCK)
+    const [offset, length] = this.range()
     this.check(offset, length)
   }
 
   private check(offset: number, length: number): void {
-    const bytes = new Uint8Array(length)
+    // What a read leaves alone must not pass for zeros.
+    const bytes = new Uint8Array(length).fill(0xee)
     const handle = this.oracle.beginRead(offset, length)
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
-      if (status !== Status.Success)
+      if (status !== Status.Success) {
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
-      const complaint = this.oracle.endRead(handle, bytes)
-      if (complaint !== null) throw new WorkloadFailure(complaint)
+      }
+      this.complain(this.oracle.endRead(handle, bytes))
     })
   }
 
   private discard(): void {
-    const { prng, oracle } = this
-    const [offset, length] = this.range(prng.chance(0.3) ? SECTOR : BLOCK, 40)
-    const handle = oracle.beginWrite(offset, new Uint8Array(length))
+    const { prng, oracle, target } = this
+    const [offset, length] = this.range()
+    const fua = prng.chance(0.1)
     this.begin()
-    this.target.zero(offset, length, prng.chance(0.1), (status) => {
-      this.end(status)
-      oracle.endWrite(handle, status === Status.Success)
-    })
+    if (prng.chance(0.7)) {
+      const handle = oracle.beginZero(offset, length)
+      target.zero(offset, length, fua, (status) => this.endWrite(handle, status))
+      return
+    }
+    // A trim takes whole blocks only.
+    const start = Math.ceil(offset / BLOCK) * BLOCK
+    const end = Math.max(start, Math.floor((offset + length) / BLOCK) * BLOCK)
+    const handle = oracle.beginZero(start, end - start)
+    target.trim(offset, length, fua, (status) => this.endWrite(handle, status))
   }
 
   private flush(): void {
+    const order = this.flushesBegun++
     this.begin()
-    this.target.flush((status) => this.end(status))
+    this.target.flush((status) => {
+      this.end(status)
+      if (order !== this.flushesEnded++) throw new WorkloadFailure(`flush ${order} overtakes another`)
+    })
   }
 
   private begin(): void {
@@ -105,15 +124,29 @@ export class Workload {
     else if (status !== Status.Success) throw new WorkloadFailure(`a request ends with ${Status[status]}`)
   }
 
-  /** Near the start of some leaf, where requests meet. */
-  private range(unit: number, most = 6): [number, number] {
-    const { prng } = this
-    const leaf = prng.below(this.leaves)
-    const start = leaf * 812 * BLOCK + prng.below((30 * BLOCK) / unit) * unit
-    const length = unit * prng.between(1, prng.chance(0.7) ? 1 : most * (BLOCK / unit))
-    return [start, Math.min(length, this.target.sizeBytes - start)]
+  private endWrite(handle: WriteHandle, status: Status): void {
+    this.end(status)
+    const isOneBlock = Math.floor(handle.offset / BLOCK) === Math.floor((handle.end - 1) / BLOCK)
+    const failed = isOneBlock ? Outcome.Refused : Outcome.Unknown
+    this.complain(this.oracle.endWrite(handle, status === Status.Success ? Outcome.Succeeded : failed))
   }
 
+  private complain(complaint: string | null): void {
+    if (complaint !== null) throw new WorkloadFailure(complaint)
+  }
+
+  /** Near the start of some leaf, where requests meet. */
+  private range(): [number, number] {
+    const { prng, target } = this
+    const roll = prng.below(20)
+    const unit = roll === 0 ? 1 : roll < 5 ? SECTOR : BLOCK
+    const start =
+      prng.below(this.leaves) * LEAF_BLOCKS * BLOCK + prng.below((BUSY_BLOCKS * BLOCK) / unit) * unit
+    const most = prng.chance(0.7) ? 1 : prng.chance(0.9) ? 6 * (BLOCK / unit) : this.largest * (BLOCK / unit)
+    return [start, Math.min(unit * prng.between(1, most), target.sizeBytes - start)]
+  }
+
+  /** Equal seeds give equal blocks, so requests that are not aligned meet no duplicates. */
   private content(length: number): Uint8Array {
     const bytes = new Uint8Array(length)
     for (let at = 0; at < length; at += BLOCK) {
