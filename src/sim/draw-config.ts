@@ -14,6 +14,8 @@ const NONCE = 0x1122334455667788n
 const SUPER_BLOCK_PBN = 1
 const ROOTS = 60
 const SUMMARY_BLOCKS = 64
+/** Metadata vios that a physical zone keeps for its copy of the summary. */
+const SUMMARY_VIOS = 4
 
 /** A configuration for a volume that was never loaded. */
 export function drawConfig(prng: Prng): EngineConfig {
@@ -53,13 +55,11 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     cachePages: counts.logical * prng.between(2, 12),
     blockMapAge: prng.between(2, 5),
     blockMapVios: prng.between(2, 6),
-    // The summary's four, and some for slabs.
-    allocatorVios: 4 + prng.between(2, 8),
+    allocatorVios: SUMMARY_VIOS + prng.between(2, 8),
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
     packerBins: prng.between(2, 6),
-    // A fresh packed block has a reference for each of its fragments.
     packerSlots: prng.between(2, Math.min(14, maximumReferences)),
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),

@@ -17,6 +17,7 @@ import { AdminCommand } from '../vio/opcodes.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { Oracle } from './oracle.js'
 import { SimStore } from './sim-store.js'
+import { describeMessage } from './trace.js'
 import { type LendMemory, Simulator } from './simulator.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
@@ -49,6 +50,8 @@ export interface ScenarioOptions {
   readonly lend: LendMemory
   /** Reads the super block back from the store, as a real opening would. */
   readonly decodeSuperBlock: (bytes: Uint8Array) => SuperBlock
+  /** Hears what happens, a line each: for a person who replays a seed. */
+  readonly trace?: (line: string) => void
 }
 
 /** Runs one seed; throws with the seed in the message if anything is wrong. */
@@ -200,6 +203,11 @@ class Scenario {
     const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
+    const { trace } = this.options
+    if (trace !== undefined) {
+      trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
+      simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
+    }
     administer(simulator, AdminCommand.Load)
     return simulator
   }

@@ -1,0 +1,42 @@
+/** Messages as text, for a person who replays a seed. */
+import {
+  AdminOp,
+  BioOp,
+  CpuOp,
+  FlushOp,
+  FrontOp,
+  HashOp,
+  hopOfWord,
+  IndexOp,
+  JournalOp,
+  LogicalOp,
+  opOfHop,
+  operandOfWord,
+  PackerOp,
+  PhysicalOp,
+  Room,
+  roomOfHop,
+  zoneOfHop,
+} from '../vio/opcodes.js'
+
+const NAMES: Readonly<Record<Room, Readonly<Record<number, string>>>> = {
+  [Room.Front]: FrontOp,
+  [Room.Logical]: LogicalOp,
+  [Room.Physical]: PhysicalOp,
+  [Room.Hash]: HashOp,
+  [Room.Journal]: JournalOp,
+  [Room.Packer]: PackerOp,
+  [Room.Flush]: FlushOp,
+  [Room.Cpu]: CpuOp,
+  [Room.Bio]: BioOp,
+  [Room.Index]: IndexOp,
+  [Room.Admin]: AdminOp,
+}
+
+/** `1234 t2 Logical0.Launch 17`: event, thread, room with zone, opcode, operand. */
+export function describeMessage(step: number, thread: number, word: number): string {
+  const hop = hopOfWord(word)
+  const room = roomOfHop(hop)
+  const op = NAMES[room][opOfHop(hop)] ?? String(opOfHop(hop))
+  return `${step} t${thread} ${Room[room]}${zoneOfHop(hop)}.${op} ${operandOfWord(word)}`
+}
