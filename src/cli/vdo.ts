@@ -5,6 +5,7 @@ import { Command } from 'commander'
 
 import { indexMemoryCode } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
+import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
 import { formatCommand } from './format.js'
 import { runProgram } from './run-program.js'
@@ -39,6 +40,7 @@ const program = new Command('vdo')
   .addCommand(formatCommand())
   .addCommand(serveCommand(parts))
   .addCommand(statsCommand())
+  .addCommand(auditCommand())
   .addCommand(benchCommand())
 
 await runProgram(program)
