@@ -42,6 +42,9 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
   const journalTailBlocks = prng.between(2, 4)
   const slabJournalEntriesPerBlock = prng.between(4, 24)
   const maximumReferences = prng.pick([3, 5, 20, 254])
+  // What waits in bins is part of the pool: if bins could hold all of it, nobody would be left to fill them.
+  const packerSlots = prng.between(2, Math.min(14, maximumReferences, dataVios / 4))
+  const packerBins = prng.between(1, Math.min(6, Math.floor(dataVios / 2 / packerSlots)))
   return {
     dataVios,
     discardVios: Math.ceil(dataVios * 0.75),
@@ -59,8 +62,8 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
-    packerBins: prng.between(2, 6),
-    packerSlots: prng.between(2, Math.min(14, maximumReferences)),
+    packerBins,
+    packerSlots,
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),
   }
