@@ -1,6 +1,6 @@
 /** The judges themselves: before they say anything about us, they must agree with each other. */
 
-import { truncate, writeFile } from 'node:fs/promises'
+import { open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { readManifest, statistic, unpackFixture } from '../fixtures.js'
@@ -61,6 +61,27 @@ describe('the real kernel and its tools', function () {
       })
       expect(output).to.include('STATUS ')
       await auditOk(image)
+    })
+  })
+
+  it('notice one wrong reference count', async function () {
+    requireRealTools(this)
+    await withTempDir(async (folder) => {
+      const image = await unpackFixture(this, 'clean', folder)
+      const layout = await runOk(realTool('vdolistmetadata'), [image])
+      const first = Number(/^(\d+) \.\. \d+: slab 0 reference blocks$/m.exec(layout)?.[1])
+      const file = await open(image, 'r+')
+      // The first counter behind the eight bytes of a sector's commit point.
+      const at = first * 4096 + 8
+      const counter = Buffer.alloc(1)
+      await file.read(counter, 0, 1, at)
+      await file.write(Buffer.of((counter[0] ?? 0) + 1), 0, 1, at)
+      await file.close()
+      const complaint = await auditOk(image).then(
+        () => '',
+        (error: Error) => error.message,
+      )
+      expect(complaint).to.match(/exit status is [1-9]|mismatch|[Rr]eference/)
     })
   })
 
