@@ -62,7 +62,7 @@ export class Life {
   /** Drops all references to the blocks of a slab while nothing is read; stops when a change has to wait. */
   dropAll(slab: Slab): boolean {
     const { rig, book, prng } = this
-    for (const [block, count] of [...book]) {
+    for (const [block, count] of Array.from(book)) {
       if (block < slab.origin || block >= slab.origin + rig.bench.volume.slabBlocks) continue
       for (let i = 0; i < count; i++) {
         const vio = rig.vio(this.idle.pop()!)
