@@ -115,9 +115,12 @@ export class SlabJournal {
     return this.keeper.isReadOnly || this.lastSummarized === this.tail
   }
 
-  /** The tail offset as the summary has it, or will have when the update under way is done. */
+  /**
+   * The tail offset as the summary has it, or will have when the update under way is done. A journal without a
+   * block has 0, like that of a slab that was never used: there is no newest block to look for.
+   */
   get summarizedTail(): number {
-    return this.summarized % this.size
+    return this.summarized === 1 ? 0 : this.summarized % this.size
   }
 
   /** Where a block of the journal is on disk. */

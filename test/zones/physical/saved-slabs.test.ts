@@ -185,6 +185,19 @@ describe('the slab summary', () => {
     }
   })
 
+  it('has no journal for a slab that was opened and got no entry', async () => {
+    const rig = await Rig.loaded()
+    const vio = rig.vio(0)
+    rig.send(PhysicalOp.Allocate, vio)
+    rig.send(PhysicalOp.ReleaseAllocation, vio)
+    rig.administer(AdminCommand.Save)
+    const entry = readSummaryEntry(rig.disk.get(VOLUME.summaryOrigin)!, 0, 0)
+    expect([summaryTail(entry), summaryLoad(entry), summaryDirty(entry)]).to.deep.equal([0, true, false])
+    const next = await rig.reopened()
+    expect(next.write()).to.not.equal(0)
+    expect(next.bench.arena.boards.phaseStatus).to.equal(Status.Success)
+  })
+
   it('has no dirty slab after a save, and nothing for slabs that were never used', async () => {
     const rig = await Rig.loaded()
     rig.write()
