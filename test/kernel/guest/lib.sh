@@ -19,6 +19,16 @@ volume_start() {
   echo "STATUS $(dmsetup status judged)"
 }
 
+# Waits until a volume that was not closed well has recovered and knows its free space again.
+volume_recovered() {
+  local second=0
+  while [ $second -lt 120 ] && [ "$(dmsetup status judged | cut -d' ' -f5)" != normal ]; do
+    sleep 1
+    second=$(( second + 1 ))
+  done
+  echo "STATUS $(dmsetup status judged)"
+}
+
 volume_stop() { dmsetup remove judged; }
 volume_stats() { echo "STATS $(dmsetup message judged 0 stats)"; }
 
