@@ -42,7 +42,7 @@ function print(line: string): void {
 /** What all seeds met together. */
 class Totals {
   private readonly sums: Record<string, number> = { noSpace: 0 }
-  private readonly counters = new Array<number>(COUNTER_COUNT).fill(0)
+  private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
 
   add({ rare, noSpace, counters }: ScenarioReport): void {
     for (const name of Object.keys(RARE) as (keyof typeof RARE)[])

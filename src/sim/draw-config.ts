@@ -41,10 +41,8 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
   const dataVios = prng.pick([8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
   const slabJournalEntriesPerBlock = prng.between(4, 24)
+  const packerBins = prng.between(2, Math.min(6, Math.floor((dataVios - 1) / 2)))
   const maximumReferences = prng.pick([3, 5, 20, 254])
-  // What waits in bins is part of the pool: if bins could hold all of it, nobody would be left to fill them.
-  const packerSlots = prng.between(2, Math.min(14, maximumReferences, dataVios / 4))
-  const packerBins = prng.between(1, Math.min(6, Math.floor(dataVios / 2 / packerSlots)))
   return {
     dataVios,
     discardVios: Math.ceil(dataVios * 0.75),
@@ -63,7 +61,11 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
     packerBins,
-    packerSlots,
+    // A fresh packed block has a reference for each of its fragments, and the bins never hold the whole pool.
+    packerSlots: prng.between(
+      2,
+      Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins)),
+    ),
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),
   }
@@ -94,7 +96,8 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
 
 function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superBlock: SuperBlock } {
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
-  const slabBlocks = 256
+  // Small ones fill: a write that finds no block is as common as one that does.
+  const slabBlocks = prng.pick([64, 128, 256, 256])
   const slabJournalBlocks = prng.between(10, 24)
   const slabReferenceBlocks = 1
   const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks

@@ -4,7 +4,6 @@
  * deduplication, read everything back, save it, audit it. Everything follows from the seed.
  */
 import { assert } from '../base/assert.js'
-import type { Native } from '../base/native.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
@@ -77,7 +76,7 @@ const READ_BACK_DEPTH = 8
 class Scenario {
   private readonly prng: Prng
   private readonly oracle = new Oracle()
-  private readonly counters = new Array<number>(COUNTER_COUNT).fill(0)
+  private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
   private readonly weakBits: number
   private config: EngineConfig
   private readonly store: SimStore
