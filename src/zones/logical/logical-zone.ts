@@ -515,8 +515,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private drain(state: ZoneState): void {
     assert(this.locks.held === 0 && this.generations.activeWrites === 0, 'requests are drained before zones')
-    if (this.state === ZoneState.Quiescent) return phaseDone(this.context, Status.Success)
-    assert(this.state === ZoneState.Normal, 'one command at a time')
+    assert(this.state === ZoneState.Normal, 'only a running zone drains')
     this.state = state
     if (state === ZoneState.Saving && !this.readOnly) this.dirtyLists.expireAll()
   }

@@ -784,6 +784,44 @@ describe('a logical zone', () => {
     }
   })
 
+  describe('when storage fails at any moment', () => {
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      it(`answers everything and comes to rest, with seed ${seed}`, async () => {
+        const prng = new Prng(seed)
+        const cachePages = 1 + prng.below(4)
+        stage = await Stage.make({ cachePages, blockMapAge: 2, blockMapVios: 2 + prng.below(4) })
+        stage.entriesPerBlock = 2
+        const broken = prng.pick(['w', 'p', 'r', 'flush'])
+        const vios: VioIndex[] = []
+        for (let i = 0; i < 120; i++) {
+          if (i === 60) stage.disk.fail = (op) => op.startsWith(broken)
+          const lbn = prng.below(40) * LEAF
+          // Fewer in flight than there are vios.
+          if (i % 40 === 0) stage.run(prng)
+          vios.push(prng.below(3) === 0 ? stage.read(lbn) : stage.write(lbn))
+          stage.run(prng, prng.below(12))
+          if (i === 119) stage.run(prng)
+        }
+        expect(stage.readOnlyReason).to.equal(Status.IoError)
+        for (const vio of vios.slice(-stage.bench.shape.dataVios)) expect(stage.home.has(vio)).to.equal(true)
+        stage.administer(AdminCommand.Save)
+        stage.run(prng)
+        expect(stage.phases).to.equal(2)
+        const { context } = stage
+        const gauges = [
+          Counter.BlockMapCleanPages,
+          Counter.BlockMapDirtyPages,
+          Counter.BlockMapFreePages,
+          Counter.BlockMapIncomingPages,
+          Counter.BlockMapOutgoingPages,
+          Counter.BlockMapFailedPages,
+        ].map((counter) => context.counters[counter])
+        expect(gauges.reduce((sum, pages) => sum + pages)).to.equal(cachePages)
+        expect(gauges.slice(3)).to.deep.equal([0, 0, 0])
+      })
+    }
+  })
+
   it('sends a vio home through the front door only', () => {
     const vio = stage.write(5)
     stage.runBut(FrontOp.Release)
