@@ -2,11 +2,9 @@
 /** `npm run sim -- --seed N --steps M`: replays one seed, or runs many, and reports what they met. */
 import { crc32 } from 'node:zlib'
 import { Command, InvalidArgumentError } from 'commander'
-import { WASM_PAGE_BYTES } from '../engine/arena.js'
 import { decodeSuperBlock } from '../format/super-block.js'
-import { createNative, loadKernelModule } from '../host/native.js'
+import { memoryLender } from '../host/lend-memory.js'
 import { RARE, runScenario, type ScenarioReport } from '../sim/scenario.js'
-import type { LendMemory } from '../sim/simulator.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 
 interface SimOptions {
@@ -17,16 +15,6 @@ interface SimOptions {
   readonly trace?: boolean
   readonly counters?: boolean
   readonly keepGoing?: boolean
-}
-
-/** Shared memory with a native over it, made anew for each simulator. */
-export async function memoryLender(): Promise<LendMemory> {
-  const kernel = await loadKernelModule()
-  return (bytes) => {
-    const pages = Math.ceil(bytes / WASM_PAGE_BYTES)
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-    return { buffer: memory.buffer, native: createNative(memory, kernel) }
-  }
 }
 
 function whole(text: string): number {

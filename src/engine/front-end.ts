@@ -316,6 +316,7 @@ export class FrontEnd implements Zone, ExportTarget {
         this.isDiscard[vio] = 1
         this.discardsInFlight++
         counters[Counter.BiosInDiscard]++
+        if (request.fua) counters[Counter.BiosInFua]++
         if (isPartial) {
           const at = vios.scratchAt(vio) + offset
           this.context.native.fill(at, 0, length)

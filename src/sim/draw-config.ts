@@ -62,10 +62,7 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     queryTimeoutMs: 5000,
     packerBins,
     // A fresh packed block has a reference for each of its fragments, and the bins never hold the whole pool.
-    packerSlots: prng.between(
-      2,
-      Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins)),
-    ),
+    packerSlots: prng.between(2, Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins))),
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),
   }

@@ -13,6 +13,7 @@ import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand } from '../vio/opcodes.js'
+import { checkCounters } from './check-counters.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { Oracle } from './oracle.js'
 import { SimStore } from './sim-store.js'
@@ -131,7 +132,7 @@ class Scenario {
     finish(simulator, workload)
     drain(simulator)
     administer(simulator, AdminCommand.Save)
-    this.audit()
+    this.audit(simulator)
     this.checkRest(simulator)
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
@@ -155,7 +156,7 @@ class Scenario {
       case Interlude.Save:
         drain(simulator)
         administer(simulator, AdminCommand.Save)
-        this.audit()
+        this.audit(simulator)
         this.checkRest(simulator)
         administer(simulator, AdminCommand.Resume)
         return
@@ -224,7 +225,7 @@ class Scenario {
   }
 
   /** The store after a save: everything agrees, nothing is left to do. */
-  private audit(): void {
+  private audit(simulator: Simulator): void {
     const superBlock = this.superBlock()
     const { state } = superBlock
     if (state !== VolumeState.Clean) throw new Error(`a saved volume is ${VolumeState[state]}`)
@@ -242,6 +243,7 @@ class Scenario {
       throw new Error(`the audit finds ${JSON.stringify(result.problemCounts)}: ${sentences.join('; ')}`)
     }
     if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
+    checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
   }
 
   private expander() {

@@ -165,7 +165,8 @@ export class JournalZone implements Zone {
   private assign(vio: VioIndex): void {
     const { counters } = this.context
     const slot = this.tail.active
-    if (this.tail.entryCount(slot) === 0) counters[Counter.JournalBlocksStarted]++
+    // As the kernel counts: each time that a block has something to write again.
+    if (!this.tail.hasUnwritten(slot)) counters[Counter.JournalBlocksStarted]++
     this.tail.assign(slot, vio)
     this.ring.availableEntries--
     this.starved = false

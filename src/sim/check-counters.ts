@@ -1,0 +1,57 @@
+/** What the statistics of a saved engine must say: everything that began has ended, nothing is held. */
+import { assert } from '../base/assert.js'
+import type { Arena } from '../engine/arena.js'
+import { Counter } from '../vio/counters.js'
+
+/** Counters that are equal when nothing is under way. */
+const EQUAL: readonly (readonly [Counter, Counter])[] = [
+  [Counter.JournalEntriesStarted, Counter.JournalEntriesWritten],
+  [Counter.JournalEntriesWritten, Counter.JournalEntriesCommitted],
+  [Counter.JournalBlocksStarted, Counter.JournalBlocksWritten],
+  [Counter.JournalBlocksWritten, Counter.JournalBlocksCommitted],
+  [Counter.BiosInRead, Counter.BiosAcknowledgedRead],
+  [Counter.BiosInWrite, Counter.BiosAcknowledgedWrite],
+  [Counter.BiosInDiscard, Counter.BiosAcknowledgedDiscard],
+  [Counter.BiosInFlush, Counter.BiosAcknowledgedFlush],
+  [Counter.BiosInFua, Counter.BiosAcknowledgedFua],
+  [Counter.BiosInPartialRead, Counter.BiosAcknowledgedPartialRead],
+  [Counter.BiosInPartialWrite, Counter.BiosAcknowledgedPartialWrite],
+  [Counter.BiosInPartialDiscard, Counter.BiosAcknowledgedPartialDiscard],
+  [Counter.BiosOutRead, Counter.BiosOutCompletedRead],
+  [Counter.BiosOutWrite, Counter.BiosOutCompletedWrite],
+]
+
+/** Gauges of what is under way. */
+const ZERO: readonly Counter[] = [
+  Counter.CompressedFragmentsInPacker,
+  Counter.CurrentDedupeQueries,
+  Counter.VdoRequestsInProgress,
+  Counter.BlockMapDirtyPages,
+  Counter.BlockMapIncomingPages,
+  Counter.BlockMapOutgoingPages,
+  Counter.BlockMapFailedPages,
+]
+
+/** `blocksInUse` is what an audit found. Throws for the first counter that is off. */
+export function checkCounters(arena: Arena, cachePages: number, blocksInUse: number): void {
+  const total = (counter: Counter) => arena.total(counter)
+  for (const [a, b] of EQUAL) {
+    if (total(a) !== total(b)) {
+      throw new Error(
+        `the counters ${Counter[a]} (${total(a)}) and ${Counter[b]} (${total(b)}) differ at rest`,
+      )
+    }
+  }
+  for (const counter of ZERO) {
+    if (total(counter) !== 0) throw new Error(`the counter ${Counter[counter]} is ${total(counter)} at rest`)
+  }
+  assert(
+    total(Counter.BlockMapCleanPages) + total(Counter.BlockMapFreePages) === cachePages,
+    'every page of the cache is clean or free at rest',
+  )
+  if (total(Counter.DataBlocksAllocated) !== blocksInUse) {
+    throw new Error(
+      `${total(Counter.DataBlocksAllocated)} blocks count as allocated, ${blocksInUse} are in use`,
+    )
+  }
+}

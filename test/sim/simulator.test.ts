@@ -1,0 +1,90 @@
+import { crc32 } from 'node:zlib'
+import { expect } from 'chai'
+import { decodeSuperBlock } from '../../src/format/super-block.js'
+import { memoryLender } from '../../src/host/lend-memory.js'
+import { RARE, runScenario, type ScenarioReport } from '../../src/sim/scenario.js'
+import type { LendMemory } from '../../src/sim/simulator.js'
+import { WeakNames } from '../../src/sim/weak-names.js'
+
+const SEEDS = 200
+const STEPS = 200
+/** Bits of a record name where unequal blocks should meet. */
+const NAME_BITS = 4
+
+describe('the whole engine in one thread', function () {
+  this.timeout(180_000)
+  let lend: LendMemory
+
+  before(async () => {
+    lend = await memoryLender()
+  })
+
+  function run(seed: number, lendTo = lend): ScenarioReport {
+    const decode = (bytes: Uint8Array) => decodeSuperBlock(bytes, crc32)
+    return runScenario({ seed, steps: STEPS, lend: lendTo, decodeSuperBlock: decode })
+  }
+
+  /** How many of a few seeds find out that a helper of the engine is not what it should be. */
+  function caught(plant: typeof WeakNames): number {
+    const planted: LendMemory = (bytes) => {
+      const { buffer, native } = lend(bytes)
+      return { buffer, native: new plant(native, new Uint8Array(buffer), NAME_BITS) }
+    }
+    let found = 0
+    for (let seed = 1; seed <= 10; seed++) {
+      try {
+        run(seed, planted)
+      } catch {
+        found++
+      }
+    }
+    return found
+  }
+
+  it(`keeps its promises with ${SEEDS} seeds, which together take every rare branch`, () => {
+    const met: Record<string, number> = { noSpace: 0 }
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const report = run(seed)
+      met['noSpace']! += report.noSpace
+      for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
+    }
+    expect(Object.keys(met)).to.have.members(['noSpace', ...Object.keys(RARE)])
+    for (const [name, count] of Object.entries(met)) expect(count, name).to.be.above(0)
+  })
+
+  it('does the same again with the same seed, and something else with another', () => {
+    const first = run(5)
+    expect(run(5)).to.deep.equal(first)
+    expect(run(6).traceHash).to.not.equal(first.traceHash)
+  })
+
+  describe('finds an engine that', () => {
+    it('does not verify duplicates', () => {
+      class Trusting extends WeakNames {
+        override equal(): boolean {
+          return true
+        }
+      }
+      expect(caught(Trusting)).to.be.above(5)
+    })
+
+    it('takes what is almost zeros for zeros', () => {
+      class Careless extends WeakNames {
+        override isZero(at: number, length: number): boolean {
+          return super.isZero(at + 2048, length - 2048)
+        }
+      }
+      expect(caught(Careless)).to.be.above(5)
+    })
+
+    it('spoils what it compresses', () => {
+      class Spoiling extends WeakNames {
+        override compress(from: number, to: number, capacity: number): number {
+          const size = super.compress(from, to, capacity)
+          return size > 100 ? size - 1 : size
+        }
+      }
+      expect(caught(Spoiling)).to.be.above(5)
+    })
+  })
+})
