@@ -1,0 +1,219 @@
+/**
+ * What the tests share that put the engine on real threads under load: profiles drawn from a seed, random clients
+ * whose reads an oracle checks, and an audit of the store that a closed volume left.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { assert } from '../../src/base/assert.js'
+import type { Prng } from '../../src/base/prng.js'
+import type { Status } from '../../src/base/status.js'
+import { describeVolume } from '../../src/engine/describe-volume.js'
+import type { Completion, ExportTarget } from '../../src/engine/export-target.js'
+import { decodeGeometry } from '../../src/format/geometry-block.js'
+import { decodeSuperBlock } from '../../src/format/super-block.js'
+import { auditFile } from '../../src/host/audit-file.js'
+import { Lz4 } from '../../src/host/lz4.js'
+import type { VdoVolume } from '../../src/host/open-volume.js'
+import { audit } from '../../src/repair/audit.js'
+import type { AuditResult } from '../../src/repair/audit-report.js'
+import { Oracle } from '../../src/sim/oracle.js'
+import { Workload } from '../../src/sim/workload.js'
+import type { ZoneCounts } from '../../src/vio/volume.js'
+
+export const BLOCK = 4096
+export const MIB = 2 ** 20
+export const GIB = 2 ** 30
+
+export type TestDevice = string | readonly SharedArrayBuffer[]
+
+/** A folder for profiles and images, gone when the body ends. */
+export async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'uvdo-chaos-'))
+  try {
+    return await body(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Draws how many zones of each kind a profile has. */
+export function drawCounts(prng: Prng): ZoneCounts {
+  return {
+    logical: prng.between(1, 6),
+    physical: prng.between(1, 4),
+    hash: prng.between(1, 6),
+    cpu: prng.between(1, 3),
+    bio: prng.between(1, 3),
+    index: prng.between(1, 2),
+  }
+}
+
+/** Writes a profile in which zones are dealt at random to a random count of threads; gives its path. */
+export function drawProfile(prng: Prng, folder: string, zones = drawCounts(prng), mostThreads = 9): string {
+  const names = ['admin', 'journal', 'packer', 'flush']
+  for (const [room, count] of Object.entries(zones)) {
+    for (let zone = 0; zone < count; zone++) names.push(`${room}.${zone}`)
+  }
+  const count = prng.between(1, Math.min(mostThreads, names.length))
+  const threads: string[][] = Array.from({ length: count }, () => [])
+  // One for each thread first, so that none is empty.
+  for (let left = names.length; left > 0; left--) {
+    const [name] = names.splice(prng.below(left), 1)
+    const thread = threads.find((zonesOf) => zonesOf.length === 0) ?? prng.pick(threads)
+    thread.push(name)
+  }
+  const lines = threads.map((zonesOf, i) => `  drawn${i}: [${zonesOf.join(', ')}]`)
+  const path = join(folder, `profile-${prng.u32()}.yaml`)
+  const counts = Object.entries(zones).map(([room, zonesOf]) => `${room}: ${zonesOf}`)
+  writeFileSync(path, `zones: { ${counts.join(', ')} }\nthreads:\n${lines.join('\n')}\n`)
+  return path
+}
+
+/** Catches what a completion throws, which would otherwise count as a failure of the engine's front end. */
+class Listening implements ExportTarget {
+  failure: unknown = null
+
+  constructor(
+    private readonly target: ExportTarget,
+    private readonly onAnswer: () => void,
+  ) {}
+
+  get sizeBytes(): number {
+    return this.target.sizeBytes
+  }
+  read(offset: number, into: Uint8Array, done: Completion): void {
+    this.target.read(offset, into, this.heard(done))
+  }
+  write(offset: number, bytes: Uint8Array, fua: boolean, done: Completion): void {
+    this.target.write(offset, bytes, fua, this.heard(done))
+  }
+  trim(offset: number, length: number, fua: boolean, done: Completion): void {
+    this.target.trim(offset, length, fua, this.heard(done))
+  }
+  zero(offset: number, length: number, fua: boolean, done: Completion): void {
+    this.target.zero(offset, length, fua, this.heard(done))
+  }
+  flush(done: Completion): void {
+    this.target.flush(this.heard(done))
+  }
+
+  private heard(done: Completion): Completion {
+    return (status: Status) => {
+      try {
+        done(status)
+      } catch (error) {
+        this.failure ??= error
+      }
+      this.onAnswer()
+    }
+  }
+}
+
+/** Keeps `depth` random requests in flight until `requests` were made and all are answered. */
+export async function work(
+  volume: VdoVolume,
+  prng: Prng,
+  oracle: Oracle,
+  { requests, depth }: { requests: number; depth: number },
+): Promise<Workload> {
+  let wake = (): void => {}
+  const target = new Listening(volume.target, () => wake())
+  const workload = new Workload(target, prng, oracle, depth)
+  for (let issued = 0; issued < requests || workload.inFlight > 0; ) {
+    if (target.failure !== null) break
+    while (issued < requests && workload.inFlight < depth) {
+      workload.issue()
+      issued++
+    }
+    if (workload.inFlight === 0) continue
+    await new Promise<void>((resolve) => {
+      wake = resolve
+    })
+  }
+  if (target.failure !== null) throw target.failure
+  return workload
+}
+
+/** Reads every block that was ever written and lets the oracle judge. */
+export async function readAllBack(volume: VdoVolume, oracle: Oracle): Promise<void> {
+  const blocks = oracle.writtenBlocks()
+  for (let at = 0; at < blocks.length; ) {
+    const reads: Promise<void>[] = []
+    for (; at < blocks.length && reads.length < 64; ) {
+      const first = blocks[at++]
+      let end = first + 1
+      while (at < blocks.length && blocks[at] === end && end - first < 64) {
+        at++
+        end++
+      }
+      reads.push(check(volume, oracle, first * BLOCK, (end - first) * BLOCK))
+    }
+    await Promise.all(reads)
+  }
+}
+
+async function check(volume: VdoVolume, oracle: Oracle, offset: number, length: number): Promise<void> {
+  const read = oracle.beginRead(offset, length)
+  const complaint = oracle.endRead(read, await volume.read(offset, length))
+  if (complaint !== null) throw new Error(complaint)
+}
+
+/** What a closed volume's statistics must agree with. */
+export interface Usage {
+  readonly logicalBlocksUsed: number
+  readonly dataBlocksUsed: number
+}
+
+/** Throws with the first problems unless the store is consistent and uses what the statistics said. */
+export function auditClosed(device: TestDevice, usage?: Usage): AuditResult {
+  const result = typeof device === 'string' ? auditFile(device) : auditMemory(device)
+  const { problems, problemCounts, totals } = result
+  if (!result.consistent) {
+    const first = problems.slice(0, 10).map(({ sentence }) => sentence)
+    throw new Error(`The audit finds ${JSON.stringify(problemCounts)}:\n${first.join('\n')}`)
+  }
+  if (usage === undefined) return result
+  if (usage.logicalBlocksUsed !== totals.logicalBlocksUsed || usage.dataBlocksUsed !== totals.dataBlocks) {
+    throw new Error(
+      `The statistics say ${usage.logicalBlocksUsed} logical and ${usage.dataBlocksUsed} data blocks, ` +
+        `the audit finds ${totals.logicalBlocksUsed} and ${totals.dataBlocks}`,
+    )
+  }
+  return result
+}
+
+function auditMemory(segments: readonly SharedArrayBuffer[]): AuditResult {
+  const segmentBlocks = segments[0].byteLength / BLOCK
+  const total = segments.reduce((blocks, { byteLength }) => blocks + byteLength / BLOCK, 0)
+  const read = (block: number, count: number, into: Uint8Array): boolean => {
+    if (block < 0 || block + count > total) return false
+    for (let i = 0; i < count; i++) {
+      const at = block + i
+      const segment = segments[Math.floor(at / segmentBlocks)]
+      into.set(new Uint8Array(segment, (at % segmentBlocks) * BLOCK, BLOCK), i * BLOCK)
+    }
+    return true
+  }
+  const readBlock = (block: number): Uint8Array => {
+    const bytes = new Uint8Array(BLOCK)
+    assert(read(block, 1, bytes), 'the store has the block')
+    return bytes
+  }
+  const geometry = decodeGeometry(readBlock(0), crc32)
+  const superBlockPbn = geometry.dataRegionStart
+  const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
+  const scratch = new Uint8Array(2 * BLOCK)
+  const lz4 = new Lz4(scratch)
+  return audit({
+    disk: { read },
+    volume: describeVolume(geometry, superBlock, superBlockPbn),
+    state: superBlock.state,
+    expand: (bytes, at, size) => {
+      scratch.set(bytes.subarray(at, at + size), 0)
+      return lz4.decompress(0, size, BLOCK, BLOCK)
+    },
+  })
+}
