@@ -129,6 +129,8 @@ function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format
     )
   if (kind === 'memory') {
     const device = createRamSegments(PHYSICAL_BLOCKS)
+    // The machine hands pages out at their first touch; a store that holds data was touched before.
+    for (const segment of device) new Uint8Array(segment).fill(1)
     const put = (block: number, bytes: Uint8Array | undefined) => {
       const perSegment = device[0].byteLength / BLOCK
       const view = new Uint8Array(device[Math.floor(block / perSegment)], (block % perSegment) * BLOCK, BLOCK)
