@@ -9,6 +9,7 @@
 
 import { assert } from '../base/assert.js'
 import { BLOCK_SIZE } from './constants.js'
+import { bitLength, expectedDeltaBits } from './delta-sizes.js'
 import { FormatError } from './format-error.js'
 import { indexMemoryOf } from './index-memory.js'
 
@@ -38,6 +39,16 @@ const SPARSE_INDEX_HEADER_SIZE = 12
 const VOLUME_INDEX_MARGIN_BLOCKS = 16
 const MEMORY_UNIT = 65536
 
+/** What an index is made as; everything else follows. */
+export interface IndexShape {
+  readonly recordPagesPerChapter: number
+  /** Chapters of a dense index of this memory; a sparse one has ten times as many. */
+  readonly baseChapters: number
+  readonly sparse: boolean
+  /** Whether one chapter was given up. */
+  readonly reduced: boolean
+}
+
 /** Shape of an index, in the terms of its own chapters and pages. */
 export interface IndexRegion {
   readonly recordPagesPerChapter: number
@@ -46,6 +57,8 @@ export interface IndexRegion {
   readonly deltaListsPerChapter: number
   readonly chapters: number
   readonly sparseChapters: number
+  /** The parts of the volume index: of a dense index one, of a sparse one first what is not sampled, then samples. */
+  readonly subIndexes: readonly SubIndexSize[]
   /** Blocks of the parts of the region. */
   readonly chapterBlocks: number
   readonly volumeIndexBlocks: number
@@ -55,8 +68,23 @@ export interface IndexRegion {
   readonly blockCount: number
 }
 
-/** The region of an index with this memory code, as the geometry stores it. */
-export function indexRegionOf(memoryCode: number, sparse: boolean): IndexRegion {
+/** Size of a volume index that leads some records of each of some chapters to their chapter. */
+export interface SubIndexSize {
+  readonly recordsPerChapter: number
+  readonly chapters: number
+  readonly listCount: number
+  /** Bits in which a chapter is stored. */
+  readonly chapterBits: number
+  readonly meanDelta: number
+  /** Bits that the records of one chapter are taken to need. */
+  readonly bitsPerChapter: number
+  /** Bytes for delta lists, and how many of them should stay free. */
+  readonly memoryBytes: number
+  readonly targetFreeBytes: number
+}
+
+/** The shape of an index with this memory code, as the geometry stores it. */
+export function indexShapeOf(memoryCode: number, sparse: boolean): IndexShape {
   const memory = indexMemoryOf(memoryCode)
   if (memory === undefined) {
     throw new FormatError(
@@ -65,15 +93,30 @@ export function indexRegionOf(memoryCode: number, sparse: boolean): IndexRegion 
     )
   }
   const whole = memory.quarters >= 4
-  const recordPagesPerChapter = whole ? RECORD_PAGES_OF_GIB : memory.quarters * RECORD_PAGES_OF_QUARTER
+  return {
+    recordPagesPerChapter: whole ? RECORD_PAGES_OF_GIB : memory.quarters * RECORD_PAGES_OF_QUARTER,
+    baseChapters: CHAPTERS_PER_GIB * (whole ? memory.quarters / 4 : 1),
+    sparse,
+    reduced: memory.reduced,
+  }
+}
+
+/** The region of an index with this memory code, as the geometry stores it. */
+export function indexRegionOf(memoryCode: number, sparse: boolean): IndexRegion {
+  return regionOfShape(indexShapeOf(memoryCode, sparse))
+}
+
+/** The region of an index of any shape. */
+export function regionOfShape(shape: IndexShape): IndexRegion {
+  const { recordPagesPerChapter, baseChapters, sparse } = shape
   const recordsPerChapter = recordPagesPerChapter * RECORDS_PER_PAGE
-  const denseChapters = CHAPTERS_PER_GIB * (whole ? memory.quarters / 4 : 1)
-  const sparseChapters = sparse ? (19 * denseChapters) / 2 : 0
-  const reduction = memory.reduced ? 1 : 0
-  const chapters = (sparse ? SPARSE_FACTOR * denseChapters : denseChapters) - reduction
+  const sparseChapters = sparse ? (19 * baseChapters) / 2 : 0
+  const reduction = shape.reduced ? 1 : 0
+  const chapters = (sparse ? SPARSE_FACTOR * baseChapters : baseChapters) - reduction
 
   const deltaListsPerChapter = 2 ** (bitLength((recordsPerChapter - 1) | 63) - ADDRESS_BITS_PER_LIST)
-  const chapterBits = deltaBits(recordsPerChapter, CHAPTER_MEAN_DELTA, bitLength(recordPagesPerChapter - 1))
+  const payloadBits = bitLength(recordPagesPerChapter - 1)
+  const chapterBits = expectedDeltaBits(recordsPerChapter, CHAPTER_MEAN_DELTA, payloadBits)
   const pageBits =
     (INDEX_PAGE_SIZE - DELTA_PAGE_HEADER_SIZE) * 8 -
     DELTA_LIST_HEADER_BITS -
@@ -84,12 +127,17 @@ export function indexRegionOf(memoryCode: number, sparse: boolean): IndexRegion 
   const chapterBlocks = BLOCKS_PER_PAGE * ((recordPagesPerChapter + indexPagesPerChapter) * chapters + 1)
 
   const sampled = Math.floor(recordsPerChapter / SAMPLE_RATE)
-  const volumeIndexSize = sparse
-    ? subIndexSize(sampled, chapters, reduction) +
-      subIndexSize(recordsPerChapter - sampled, chapters - sparseChapters, reduction) +
-      SPARSE_INDEX_HEADER_SIZE
-    : subIndexSize(recordsPerChapter, chapters, reduction)
-  const volumeIndexBlocks = blocksFor(volumeIndexSize + 8) + VOLUME_INDEX_MARGIN_BLOCKS
+  const subIndexes = sparse
+    ? [
+        subIndexSize(recordsPerChapter - sampled, chapters - sparseChapters, reduction),
+        subIndexSize(sampled, chapters, reduction),
+      ]
+    : [subIndexSize(recordsPerChapter, chapters, reduction)]
+  const volumeIndexBytes = subIndexes.reduce(
+    (sum, part) => sum + subIndexSaveBytes(part),
+    sparse ? SPARSE_INDEX_HEADER_SIZE : 0,
+  )
+  const volumeIndexBlocks = blocksFor(volumeIndexBytes + 8) + VOLUME_INDEX_MARGIN_BLOCKS
   const pageMapBlocks = blocksFor(16 + 2 * chapters * (indexPagesPerChapter - 1))
   const openChapterBlocks = blocksFor(14 + RECORD_SIZE * recordsPerChapter)
   return {
@@ -99,6 +147,7 @@ export function indexRegionOf(memoryCode: number, sparse: boolean): IndexRegion 
     deltaListsPerChapter,
     chapters,
     sparseChapters,
+    subIndexes,
     chapterBlocks,
     volumeIndexBlocks,
     pageMapBlocks,
@@ -108,29 +157,33 @@ export function indexRegionOf(memoryCode: number, sparse: boolean): IndexRegion 
   }
 }
 
-/** Memory of a volume index that leads `records` of each of `chapters` chapters to their chapter. */
-function subIndexSize(records: number, chapters: number, reduction: number): number {
+function subIndexSize(recordsPerChapter: number, chapters: number, reduction: number): SubIndexSize {
+  // A reduced index keeps the lists and payloads of the whole one, so that names stay in their lists.
   const rounded = chapters + reduction
-  const product = records * rounded
+  const product = recordsPerChapter * rounded
   assert(Number.isSafeInteger(product * 2 ** 12), 'the arithmetic of the volume index is exact')
-  const lists = Math.max(Math.floor(product / CHAPTERS_PER_LIST_OF_VOLUME), MINIMUM_VOLUME_LISTS)
+  const listCount = Math.max(Math.floor(product / CHAPTERS_PER_LIST_OF_VOLUME), MINIMUM_VOLUME_LISTS)
   const total = rounded + Math.max(Math.floor(rounded / CHAPTERS_PER_LIST_OF_VOLUME), MINIMUM_SPARE_CHAPTERS)
-  const meanDelta = Math.floor((lists * 2 ** 20) / (records * total))
-  const expected = Math.floor((deltaBits(records, meanDelta, bitLength(rounded - 1)) * total) / 8)
-  const withMargin = Math.floor((expected * 106) / 100)
-  const memory = Math.ceil(withMargin / MEMORY_UNIT) * MEMORY_UNIT
-  return SUB_INDEX_HEADER_SIZE + SUB_INDEX_LIST_SIZE * lists + memory
+  const meanDelta = Math.floor((listCount * 2 ** 20) / (recordsPerChapter * total))
+  const chapterBits = bitLength(rounded - 1)
+  const bitsPerChapter = expectedDeltaBits(recordsPerChapter, meanDelta, chapterBits)
+  const expected = Math.floor((bitsPerChapter * total) / 8)
+  return {
+    recordsPerChapter,
+    chapters,
+    listCount,
+    chapterBits,
+    meanDelta,
+    bitsPerChapter,
+    memoryBytes: Math.floor((expected * 106) / 100),
+    targetFreeBytes: Math.floor(expected / 20),
+  }
 }
 
-/** Bits that `entries` entries take in delta lists: each a payload and a Huffman-coded delta. */
-function deltaBits(entries: number, meanDelta: number, payloadBits: number): number {
-  const unit = Math.floor((836158 * meanDelta + 603160) / 1206321)
-  return entries * (payloadBits + bitLength(unit + 1) + 1) + Math.floor(entries / 2)
-}
-
-/** How many bits it takes to write a number below 2^32. */
-function bitLength(value: number): number {
-  return 32 - Math.clz32(value)
+/** The most bytes that a save of it takes: headers, what is kept for each list, the lists. */
+function subIndexSaveBytes({ listCount, memoryBytes }: SubIndexSize): number {
+  const memory = Math.ceil(memoryBytes / MEMORY_UNIT) * MEMORY_UNIT
+  return SUB_INDEX_HEADER_SIZE + SUB_INDEX_LIST_SIZE * listCount + memory
 }
 
 function blocksFor(bytes: number): number {

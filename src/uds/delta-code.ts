@@ -22,6 +22,7 @@
  * array has `GUARD_BYTES` there.
  */
 import { assert } from '../base/assert.js'
+import { deltaSpan, shortestDeltaBits } from '../format/delta-sizes.js'
 
 /** Bytes behind the last list of an array that readers may load. Their content is not looked at. */
 export const GUARD_BYTES = 7
@@ -46,21 +47,10 @@ export interface DeltaCoding {
 
 /** The coding for keys that are `meanDelta` apart on average. */
 export function deltaCoding(meanDelta: number, payloadBits: number): DeltaCoding {
-  // ln 2 as a fraction: half of all deltas are below it times the mean.
-  const incrKeys = Math.floor((836158 * meanDelta + 603160) / 1206321)
-  const minBits = bitLength(incrKeys + 1)
+  const incrKeys = deltaSpan(meanDelta)
+  const minBits = shortestDeltaBits(meanDelta)
   assert(minBits <= 24 && payloadBits <= 25, 'a field of an entry is loaded in one word')
   return { payloadBits, minBits, minKeys: 2 ** minBits - incrKeys, incrKeys }
-}
-
-/** How many bits it takes to write a number below 2^32; 1 for 0. */
-export function bitLength(value: number): number {
-  return value === 0 ? 1 : 32 - Math.clz32(value)
-}
-
-/** How many bits `entries` entries are taken to need; what sizes of pages and memories follow from. */
-export function expectedBits(entries: number, coding: DeltaCoding): number {
-  return entries * (coding.payloadBits + coding.minBits + 1) + Math.floor(entries / 2)
 }
 
 /** Bits of the code of a delta. */
