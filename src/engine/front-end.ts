@@ -157,11 +157,6 @@ export class FrontEnd implements Zone, ExportTarget {
     for (const list of this.flushWaiters.values()) this.waitingFlushes.push(...list)
     this.flushWaiters.clear()
     this.refuseAll()
-    const { adminDone, drained } = this
-    this.adminDone = null
-    this.drained = null
-    adminDone?.(Status.EngineHalted)
-    drained?.()
   }
 
   // The zones' side.
@@ -202,9 +197,15 @@ export class FrontEnd implements Zone, ExportTarget {
     return moved
   }
 
+  /** Whoever waits for anything is told that the engine has stopped. */
   private refuseAll(): void {
     for (const request of this.queue.splice(0)) request.done(Status.EngineHalted)
     for (const done of this.waitingFlushes.splice(0)) done(Status.EngineHalted)
+    const { adminDone, drained } = this
+    this.adminDone = null
+    this.drained = null
+    adminDone?.(Status.EngineHalted)
+    drained?.()
   }
 
   private get isIdle(): boolean {

@@ -34,7 +34,8 @@ export class EngineHost {
   }[] = []
   private isScheduled = false
   private isEnding = false
-  private hasHalted = false
+  private haltError: VdoError | null = null
+  private stopped: Promise<void> = Promise.resolve()
   private resolveHalted: (error: VdoError) => void = () => {}
 
   private constructor(
@@ -98,10 +99,28 @@ export class EngineHost {
     await Promise.all(exits)
   }
 
-  /** Stops at once and saves nothing. Every outstanding request is answered with `EngineHalted`. */
-  async halt(error: VdoError): Promise<void> {
-    if (this.hasHalted) return
-    this.hasHalted = true
+  /**
+   * Stops at once and saves nothing. Every outstanding request is answered with `EngineHalted`. Settles when no
+   * worker is left that could still touch the store.
+   */
+  halt(error: VdoError): Promise<void> {
+    if (!this.hasHalted) {
+      this.haltError = error
+      this.stopped = this.stop(error)
+    }
+    return this.stopped
+  }
+
+  /** Why the engine stopped, if it did. */
+  get haltedBy(): VdoError | null {
+    return this.haltError
+  }
+
+  private get hasHalted(): boolean {
+    return this.haltError !== null
+  }
+
+  private async stop(error: VdoError): Promise<void> {
     this.isEnding = true
     this.arena.boards.halt()
     for (let thread = 1; thread < this.config.plan.threads.length; thread++) this.doorbell.ring(thread)

@@ -24,7 +24,7 @@ import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { EngineHost } from './engine-host.js'
 import { loadProfile } from './profile.js'
-import type { Store } from './store.js'
+import type { SoundStore, Store } from './store.js'
 
 export interface OpenOptions {
   /** Path of the backing file or block device, or shared memory that holds a formatted volume. */
@@ -42,45 +42,53 @@ export interface OpenOptions {
 }
 
 /** Opens a volume and serves it until `close`. Rejects with a VdoError whose `code` is stable. */
-export async function openVolume(options: OpenOptions): Promise<VdoVolume> {
-  const plan = loadProfile(options.threads ?? 'default')
-  const file = typeof options.device === 'string' ? openBackingFile(options.device) : null
+export async function openVolume({ device, unsafe = false, ...options }: OpenOptions): Promise<VdoVolume> {
+  if (typeof device !== 'string') {
+    return openVolumeOn({ kind: 'memory', segments: device }, options, () => {})
+  }
+  const file = openBackingFile(device)
+  const release = (): void => closeBackingFile(file)
   try {
-    const store: Store =
-      file === null
-        ? { kind: 'memory', segments: options.device as readonly SharedArrayBuffer[] }
-        : { kind: 'file', ...file, unsafe: options.unsafe ?? false }
-    const readBlock = blockReader(store)
-    const geometry = decodeGeometry(readBlock(0), crc32)
-    const superBlockPbn = geometry.dataRegionStart
-    const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
-    validateSuperBlock(superBlock, geometry)
-    refuseUnlessLoadable(superBlock)
-    const volume = describeVolume(geometry, superBlock, superBlockPbn)
-    requireBlocks(store, volume.physicalBlocks - volume.bioOffset)
-    if (plan.counts.physical > volume.slabCount) {
-      throw new VdoError(
-        'VDO_TOO_MANY_PHYSICAL_ZONES',
-        `Cannot open volume: the profile has ${plan.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
-      )
-    }
-    const shape = { ...VDO_SHAPE, ...options.shape }
-    const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
-    host.arena.boards.compressing = options.compression ?? true
-    host.arena.boards.deduplicating = options.deduplication ?? true
-    try {
-      await host.administer(AdminCommand.Load, 'load volume')
-    } catch (error) {
-      await host.halt(error as VdoError)
-      throw error
-    }
-    return new VdoVolume(host, () => {
-      if (file !== null) closeBackingFile(file)
-    })
+    return await openVolumeOn({ kind: 'file', ...file, unsafe }, options, release)
   } catch (error) {
-    if (file !== null) closeBackingFile(file)
+    release()
     throw error
   }
+}
+
+/** Opens the volume on a store that is there already; `release` is called once the volume needs it no more. */
+export async function openVolumeOn(
+  store: Store,
+  options: Omit<OpenOptions, 'device' | 'unsafe'>,
+  release: () => void,
+): Promise<VdoVolume> {
+  const plan = loadProfile(options.threads ?? 'default')
+  const sound = store.kind === 'faulty' ? store.store : store
+  const readBlock = blockReader(sound)
+  const geometry = decodeGeometry(readBlock(0), crc32)
+  const superBlockPbn = geometry.dataRegionStart
+  const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
+  validateSuperBlock(superBlock, geometry)
+  refuseUnlessLoadable(superBlock)
+  const volume = describeVolume(geometry, superBlock, superBlockPbn)
+  requireBlocks(sound, volume.physicalBlocks - volume.bioOffset)
+  if (plan.counts.physical > volume.slabCount) {
+    throw new VdoError(
+      'VDO_TOO_MANY_PHYSICAL_ZONES',
+      `Cannot open volume: the profile has ${plan.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
+    )
+  }
+  const shape = { ...VDO_SHAPE, ...options.shape }
+  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
+  host.arena.boards.compressing = options.compression ?? true
+  host.arena.boards.deduplicating = options.deduplication ?? true
+  try {
+    await host.administer(AdminCommand.Load, 'load volume')
+  } catch (error) {
+    await host.halt(error as VdoError)
+    throw error
+  }
+  return new VdoVolume(host, release)
 }
 
 export interface WriteOptions {
@@ -95,6 +103,7 @@ export class VdoVolume {
   /** Resolves if the engine stops by itself: a thread died or an invariant broke. Nothing was saved then. */
   readonly halted: Promise<VdoError>
   private closing: Promise<void> | null = null
+  private hasLetGo = false
 
   /** Use `openVolume`. */
   constructor(
@@ -150,18 +159,31 @@ export class VdoVolume {
 
   /** Stops at once and saves nothing: the volume stays dirty. */
   async halt(): Promise<void> {
-    await this.host.halt(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
-    this.release()
+    await this.end(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
   }
 
   private async save(): Promise<void> {
-    await this.host.drain()
     try {
+      await this.host.drain()
       await this.host.administer(AdminCommand.Save, 'save volume')
       await this.host.leave()
-    } finally {
-      this.release()
+    } catch (error) {
+      await this.end(error as VdoError)
+      throw this.host.haltedBy ?? error
     }
+    this.letGo()
+  }
+
+  /** The store is let go when nobody can touch it any more. */
+  private async end(error: VdoError): Promise<void> {
+    await this.host.halt(error)
+    this.letGo()
+  }
+
+  private letGo(): void {
+    if (this.hasLetGo) return
+    this.hasLetGo = true
+    this.release()
   }
 
   private run(what: string, start: (done: (status: Status) => void) => void): Promise<void> {
@@ -176,7 +198,7 @@ export class VdoVolume {
   }
 }
 
-function blockReader(store: Store): (block: number) => Uint8Array {
+function blockReader(store: SoundStore): (block: number) => Uint8Array {
   return (block) => {
     requireBlocks(store, block + 1)
     const bytes = new Uint8Array(BLOCK_SIZE)
@@ -192,7 +214,7 @@ function blockReader(store: Store): (block: number) => Uint8Array {
   }
 }
 
-function requireBlocks(store: Store, blocks: number): void {
+function requireBlocks(store: SoundStore, blocks: number): void {
   const has =
     store.kind === 'file'
       ? store.blockCount

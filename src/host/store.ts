@@ -4,11 +4,13 @@
  */
 
 import { BatchedDevice } from '../device/batched-device.js'
-import type { BlockDevice } from '../device/block-device.js'
+import type { BlockDevice, SynchronousDevice } from '../device/block-device.js'
+import { Faults, FaultyDevice } from '../device/faulty-device.js'
 import { RamDevice } from '../device/ram-device.js'
 import { FileDevice } from './file-device.js'
 
-export type Store =
+/** A store that does what it is told. */
+export type SoundStore =
   | {
       readonly kind: 'file'
       readonly path: string
@@ -18,6 +20,11 @@ export type Store =
     }
   | { readonly kind: 'memory'; readonly segments: readonly SharedArrayBuffer[] }
 
+/** Any store: `faulty` is one that fails when a test says so, by the memory of its `Faults`. */
+export type Store =
+  | SoundStore
+  | { readonly kind: 'faulty'; readonly store: SoundStore; readonly faults: SharedArrayBuffer }
+
 /** A device over the store for the calling thread. `outstanding` bounds its requests. */
 export function openStore(
   store: Store,
@@ -25,6 +32,20 @@ export function openStore(
   outstanding: number,
   report: (sentence: string) => void,
 ): BlockDevice {
-  if (store.kind === 'memory') return new BatchedDevice(new RamDevice(store.segments, arena), outstanding)
-  return new BatchedDevice(new FileDevice(store, arena, { report, unsafe: store.unsafe }), outstanding)
+  return new BatchedDevice(synchronousDevice(store, arena, report), outstanding)
+}
+
+function synchronousDevice(
+  store: Store,
+  arena: Uint8Array,
+  report: (sentence: string) => void,
+): SynchronousDevice {
+  switch (store.kind) {
+    case 'memory':
+      return new RamDevice(store.segments, arena)
+    case 'file':
+      return new FileDevice(store, arena, { report, unsafe: store.unsafe })
+    case 'faulty':
+      return new FaultyDevice(synchronousDevice(store.store, arena, report), new Faults(store.faults))
+  }
 }

@@ -59,11 +59,17 @@ export class ZoneWorker implements WorkerControl {
     })
     this.reactor = reactor
     setImmediate(() => {
-      this.run(reactor, arena, doorbell).then(this.leave, (error: unknown) => {
-        arena.boards.halt()
-        for (let other = 0; other < config.plan.threads.length; other++) doorbell.ring(other)
-        this.fail(error)
-      })
+      this.run(reactor, arena, doorbell).then(
+        () => {
+          // After a halt the main thread ends the others, when it has heard from the thread that failed which it was.
+          if (!arena.boards.halted) this.leave()
+        },
+        (error: unknown) => {
+          arena.boards.halt()
+          for (let other = 0; other < config.plan.threads.length; other++) doorbell.ring(other)
+          this.fail(error)
+        },
+      )
     })
   }
 
