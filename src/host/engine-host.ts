@@ -155,6 +155,8 @@ export class EngineHost {
     const worker = new Worker(new URL('../../workers/zone-thread.js', import.meta.url), {
       name,
       stderr: false,
+      // What says how Node shall read a program given on the command line does not hold for a worker's file.
+      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
     })
     const control = wrap<WorkerControl>(nodeEndpoint(worker))
     this.workers[thread - 1] = { name, worker, control }

@@ -30,6 +30,7 @@ import {
 import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
 import { FileDevice } from './file-device.js'
 import { findSignatures } from './signatures.js'
+import { lockStore } from './volume-lock.js'
 
 /** What the volume should be; its physical size is that of the device, or `sizeBytes`. */
 export interface FormatRequest extends Omit<VolumeParameters, 'physicalBlocks' | 'logicalBlocks'> {
@@ -81,7 +82,14 @@ export async function formatFile(request: FormatRequest): Promise<FormatOutcome>
   if (request.dryRun === true) return outcome
 
   const isFile = stat === undefined || stat.isFile()
-  const file = await openWhenFree(request.path, isFile ? plan.superBlock.physicalBlocks : undefined)
+  const unlock = await lockStore(request.path)
+  let file: BackingFile
+  try {
+    file = await openWhenFree(request.path, isFile ? plan.superBlock.physicalBlocks : undefined)
+  } catch (error) {
+    unlock()
+    throw error
+  }
   try {
     carryOut(plan, file)
     if (stat === undefined) syncFolderOf(request.path)
@@ -90,6 +98,7 @@ export async function formatFile(request: FormatRequest): Promise<FormatOutcome>
     throw error
   } finally {
     closeBackingFile(file)
+    unlock()
   }
   return outcome
 }

@@ -25,6 +25,7 @@ import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { EngineHost } from './engine-host.js'
 import { loadProfile } from './profile.js'
 import type { SoundStore, Store } from './store.js'
+import { lockStore } from './volume-lock.js'
 
 export interface OpenOptions {
   /** Path of the backing file or block device, or shared memory that holds a formatted volume. */
@@ -43,12 +44,17 @@ export interface OpenOptions {
 
 /** Opens a volume and serves it until `close`. Rejects with a VdoError whose `code` is stable. */
 export async function openVolume({ device, unsafe = false, ...options }: OpenOptions): Promise<VdoVolume> {
-  if (typeof device !== 'string') {
-    return openVolumeOn({ kind: 'memory', segments: device }, options, () => {})
-  }
-  const file = openBackingFile(device)
-  const release = (): void => closeBackingFile(file)
+  const unlock = await lockStore(device)
+  let release = unlock
   try {
+    if (typeof device !== 'string') {
+      return await openVolumeOn({ kind: 'memory', segments: device }, options, release)
+    }
+    const file = openBackingFile(device)
+    release = () => {
+      closeBackingFile(file)
+      unlock()
+    }
     return await openVolumeOn({ kind: 'file', ...file, unsafe }, options, release)
   } catch (error) {
     release()

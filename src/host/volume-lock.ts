@@ -1,0 +1,70 @@
+/**
+ * One opener at a time for a backing store: two engines over one volume would destroy it.
+ *
+ * Within the process a set of what is open. Between processes, on Linux, a listening socket in the abstract
+ * namespace, named after the file's device and inode: the machine knows no two of one name, and forgets it with the
+ * process, however that ends, so nothing stale can be left behind. It holds within one network namespace of one
+ * machine; elsewhere, and for a file that two machines share, only the user can see to it. A block device is opened
+ * exclusively besides (backing-file.ts).
+ */
+import { type BigIntStats, statSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { VdoError } from '../base/errors.js'
+
+/** What the process has open: names of files, and memory by itself. */
+const open = new Set<unknown>()
+
+/** An abstract name is as long as the address has room for, so that no version of Node pads or cuts it. */
+const NAME_BYTES = 108
+
+/** Takes the store for the caller, or throws VDO_IN_USE; gives the function that lets it go. */
+export async function lockStore(device: string | readonly SharedArrayBuffer[]): Promise<() => void> {
+  if (typeof device !== 'string') return takeHere(device[0], 'this memory')
+  const stat = statSync(device, { bigint: true, throwIfNoEntry: false })
+  // What is not there cannot be open; whoever opens it next says what is wrong.
+  if (stat === undefined) return () => {}
+  const name = nameOf(stat)
+  const release = takeHere(name, device)
+  if (process.platform !== 'linux') return release
+  let server: Server | null
+  try {
+    server = await listen(name)
+  } catch {
+    release()
+    throw inUse(device, 'in another process')
+  }
+  return () => {
+    server?.close()
+    release()
+  }
+}
+
+function takeHere(what: unknown, name: string): () => void {
+  if (open.has(what)) throw inUse(name, 'in this process')
+  open.add(what)
+  return () => {
+    open.delete(what)
+  }
+}
+
+function inUse(name: string, where: string): VdoError {
+  return new VdoError('VDO_IN_USE', `Cannot use ${name}: it is open ${where}`)
+}
+
+/** The same for every path that leads to the file or block device. */
+function nameOf(stat: BigIntStats): string {
+  return stat.isBlockDevice() ? `uvdo-device-${stat.rdev}` : `uvdo-file-${stat.dev}-${stat.ino}`
+}
+
+/** Throws if the name is taken; null where such sockets cannot be had. */
+function listen(name: string): Promise<Server | null> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy())
+    server.unref()
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') reject(error)
+      else resolve(null)
+    })
+    server.listen({ path: `\0${name}`.padEnd(NAME_BYTES, '-'), exclusive: true }, () => resolve(server))
+  })
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { linkSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { formatFile } from '../../src/host/format-file.js'
+import { openVolume } from '../../src/host/open-volume.js'
+import { ROOT } from '../tools.js'
+import { GIB, withFolder } from './chaos.js'
+import { formatInMemory } from './memory-volume.js'
+
+async function refusal(promise: Promise<unknown>): Promise<{ code: string; message: string }> {
+  return promise.then(
+    () => ({ code: 'none', message: '' }),
+    (error: { code: string; message: string }) => error,
+  )
+}
+
+function format(path: string, force = false) {
+  return formatFile({
+    path,
+    sizeBytes: GIB,
+    slabBits: 13,
+    indexMemory: -256,
+    indexSparse: false,
+    nonce: 7n,
+    uuid: new Uint8Array(16).fill(9),
+    indexBlocks: 16,
+    force,
+  })
+}
+
+/** A process that opens the volume and keeps it open. */
+async function opener(path: string): Promise<ChildProcess> {
+  const library = join(ROOT, 'dist/src/host/open-volume.js')
+  const program = `
+    const { openVolume } = await import(${JSON.stringify(library)})
+    await openVolume({ device: ${JSON.stringify(path)}, threads: 'tiny' })
+    console.log('open')`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the other process ended by itself')))
+  await Promise.race([once(child.stdout, 'data'), ended])
+  ended.catch(() => {})
+  return child
+}
+
+describe('a backing store', function () {
+  this.timeout(30_000)
+
+  it('is open once in a process, by whatever path', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'volume.img')
+      await format(path)
+      symlinkSync(path, join(folder, 'symbolic'))
+      linkSync(path, join(folder, 'hard'))
+      const volume = await openVolume({ device: path, threads: 'tiny' })
+      for (const name of ['volume.img', 'symbolic', 'hard']) {
+        const { code, message } = await refusal(openVolume({ device: join(folder, name), threads: 'tiny' }))
+        expect(code).to.equal('VDO_IN_USE')
+        expect(message).to.contain(name)
+      }
+      expect((await refusal(format(path, true))).code).to.equal('VDO_IN_USE')
+      await volume.close()
+      const again = await openVolume({ device: path, threads: 'tiny' })
+      await again.close()
+    }))
+
+  it('in memory is open once as well', async () => {
+    const { segments } = formatInMemory()
+    const volume = await openVolume({ device: segments, threads: 'tiny' })
+    expect((await refusal(openVolume({ device: segments }))).code).to.equal('VDO_IN_USE')
+    await volume.close()
+    await (await openVolume({ device: segments, threads: 'tiny' })).close()
+  })
+
+  it('that was refused for another reason is free again', async () => {
+    const { segments } = formatInMemory({ slabs: 1 })
+    const many = openVolume({ device: segments, threads: 'wide' })
+    expect((await refusal(many)).code).to.equal('VDO_TOO_MANY_PHYSICAL_ZONES')
+    await (await openVolume({ device: segments, threads: 'tiny' })).close()
+  })
+
+  it('is open in one process, and free when that is gone', function () {
+    if (process.platform !== 'linux') this.skip()
+    return withFolder(async (folder) => {
+      const path = join(folder, 'volume.img')
+      await format(path)
+      const child = await opener(path)
+      const { code, message } = await refusal(openVolume({ device: path, threads: 'tiny' }))
+      expect(code).to.equal('VDO_IN_USE')
+      expect(message).to.match(/another process/)
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      expect((await refusal(openVolume({ device: path, threads: 'tiny' }))).code).to.equal(
+        'VDO_VOLUME_NOT_CLEAN',
+      )
+    })
+  })
+})
