@@ -47,10 +47,6 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     emptyFlush: n(Counter.BiosAcknowledgedFlush),
     fua: n(Counter.BiosAcknowledgedFua),
   })
-  const meta = bios(n(Counter.BiosMetaRead), n(Counter.BiosMetaWrite), {
-    flush: n(Counter.BiosMetaFlush),
-    fua: n(Counter.BiosMetaFua),
-  })
   const journal = bios(0, n(Counter.BiosJournalWrite), {
     flush: n(Counter.BiosJournalFlush),
     fua: n(Counter.BiosJournalFua),
@@ -58,6 +54,15 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
   const pageCache = bios(n(Counter.BiosPageCacheRead), n(Counter.BiosPageCacheWrite), {
     flush: n(Counter.BiosPageCacheFlush),
   })
+  // All metadata, as VDO has it: the journal's and the page cache's too.
+  const meta = bios(
+    n(Counter.BiosMetaRead) + journal.read + pageCache.read,
+    n(Counter.BiosMetaWrite) + journal.write + pageCache.write,
+    {
+      flush: n(Counter.BiosMetaFlush) + journal.flush + pageCache.flush,
+      fua: n(Counter.BiosMetaFua) + journal.fua + pageCache.fua,
+    },
+  )
   const isReadOnly = boards.readOnlyReason !== 0
   return {
     version: STATISTICS_VERSION,

@@ -112,18 +112,40 @@ class Listening implements ExportTarget {
   }
 }
 
-/** Keeps `depth` random requests in flight until `requests` were made and all are answered. */
+export interface Work {
+  readonly requests: number
+  /** Requests in flight, of each client. */
+  readonly depth: number
+  readonly clients?: number
+}
+
+/** Clients that each keep `depth` random requests in flight until `requests` were made in all. */
 export async function work(
   volume: VdoVolume,
   prng: Prng,
   oracle: Oracle,
-  { requests, depth }: { requests: number; depth: number },
-): Promise<Workload> {
+  { requests, depth, clients = 1 }: Work,
+): Promise<void> {
+  const share = Math.ceil(requests / clients)
+  const ended = Array.from({ length: clients }, () =>
+    workAlone(volume, prng.fork(), oracle, { requests: share, depth }),
+  )
+  // All of them, so that none works on when the first failure is told.
+  const outcomes = await Promise.allSettled(ended)
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+}
+
+async function workAlone(
+  volume: VdoVolume,
+  prng: Prng,
+  oracle: Oracle,
+  { requests, depth }: Work,
+): Promise<void> {
   let wake = (): void => {}
   const target = new Listening(volume.target, () => wake())
   const workload = new Workload(target, prng, oracle, depth)
   for (let issued = 0; issued < requests || workload.inFlight > 0; ) {
-    if (target.failure !== null) break
+    if (target.failure !== null) throw target.failure
     while (issued < requests && workload.inFlight < depth) {
       workload.issue()
       issued++
@@ -134,7 +156,6 @@ export async function work(
     })
   }
   if (target.failure !== null) throw target.failure
-  return workload
 }
 
 /** Reads every block that was ever written and lets the oracle judge. */

@@ -7,6 +7,8 @@ import { Prng } from '../../src/base/prng.js'
 import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
 import { Oracle } from '../../src/sim/oracle.js'
+import { readManifest, statistic } from '../fixtures.js'
+import { BlockSource } from '../kernel/content.js'
 import { auditOk, realTool } from '../kernel/real-tools.js'
 import { auditClosed, drawProfile, GIB, readAllBack, type TestDevice, withFolder, work } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
@@ -19,7 +21,8 @@ async function live(device: TestDevice, profiles: readonly string[], seed: numbe
     const volume = await openVolume({ device, threads })
     try {
       await readAllBack(volume, oracle)
-      await work(volume, prng.fork(), oracle, { requests, depth: prng.pick([1, 17, 256, 3000]) })
+      const depth = prng.pick([1, 17, 256, 3000])
+      await work(volume, prng.fork(), oracle, { requests, depth, clients: prng.pick([1, 3, 10]) })
     } catch (error) {
       await volume.halt()
       throw error
@@ -27,6 +30,19 @@ async function live(device: TestDevice, profiles: readonly string[], seed: numbe
     await volume.close()
     auditClosed(device, volume.statistics())
   }
+}
+
+async function format(path: string, logicalBytes: number): Promise<void> {
+  await formatFile({
+    path,
+    sizeBytes: 4 * GIB,
+    logicalBytes,
+    slabBits: 13,
+    indexMemory: -256,
+    indexSparse: false,
+    nonce: 7n,
+    uuid: new Uint8Array(16).fill(9),
+  })
 }
 
 describe('the engine on threads, under random clients', function () {
@@ -45,16 +61,7 @@ describe('the engine on threads, under random clients', function () {
   it('keeps every promise on a sparse file', () =>
     withFolder(async (folder) => {
       const device = join(folder, 'volume.img')
-      await formatFile({
-        path: device,
-        sizeBytes: 4 * GIB,
-        logicalBytes: 64 * GIB,
-        slabBits: 13,
-        indexMemory: -256,
-        indexSparse: false,
-        nonce: 7n,
-        uuid: new Uint8Array(16).fill(9),
-      })
+      await format(device, 64 * GIB)
       const prng = new Prng(4)
       await live(device, ['default', drawProfile(prng, folder)], 4, 1500)
       if (existsSync(realTool('vdoaudit'))) expect((await auditOk(device)).logicalBlocks).to.be.above(0)
@@ -66,5 +73,36 @@ describe('the engine on threads, under random clients', function () {
       const prng = new Prng(5)
       const most = { logical: 60, physical: 16, hash: 100, cpu: 8, bio: 8, index: 16 }
       await live(segments, [drawProfile(prng, folder, most, 31), 'tiny'], 5, 1000)
+    }))
+
+  it('shares the work of four clients between all threads, with no more metadata than the kernel writes', () =>
+    withFolder(async (folder) => {
+      const device = join(folder, 'volume.img')
+      await format(device, 4 * GIB)
+      const volume = await openVolume({ device, threads: 'default' })
+      const before = volume.statistics()
+      const client = async (seed: number): Promise<void> => {
+        const source = new BlockSource(seed)
+        for (let i = 0; i < 60; i++) {
+          const at = seed * 2 ** 27 + i * 2 ** 16
+          await volume.write(at, source.blocks(16))
+          if (i % 3 === 0) await volume.read(at, 2 ** 16)
+        }
+      }
+      await Promise.all([1, 2, 3, 4].map(client))
+      await volume.flush()
+      const after = volume.statistics()
+      for (const { name, moved } of await volume.host.health()) expect(moved, name).to.be.above(100)
+      await volume.close()
+      auditClosed(device, volume.statistics())
+
+      const { kernelStats } = readManifest('clean')
+      const kernel = (path: string): number => statistic(kernelStats, path)
+      const kernelBlocks = kernel('biosIn.write') + kernel('biosIn.discard')
+      const writes = kernel('biosMeta.write') / kernelBlocks
+      const flushes = kernel('biosMeta.flush') / kernelBlocks
+      const blocks = after.biosIn.write - before.biosIn.write
+      expect((after.biosMeta.write - before.biosMeta.write) / blocks).to.be.below(2 * writes)
+      expect((after.biosMeta.flush - before.biosMeta.flush) / blocks).to.be.below(2 * flushes)
     }))
 })
