@@ -6,6 +6,9 @@
  * what was not superseded when it began, and anything whose write began before the read ended. Between two edges
  * of such writes all bytes that are read must be those of one write: a block is never torn. A write that failed
  * leaves it open whether it took place, unless it was said not to have: then nobody may have seen it.
+ *
+ * After a crash any write may be found that no durable one supersedes. A write is durable when it asked for that
+ * and has ended, or when a flush that began after its end has ended.
  */
 
 const BLOCK = 4096
@@ -20,8 +23,15 @@ export interface WriteHandle {
   ended: number
   /** Whether it surely took place, so that it supersedes others. */
   took: boolean
+  /** Whether it must survive a crash. */
+  durable: boolean
   /** A read was explained by this write alone, while it was under way. */
   seen: boolean
+}
+
+/** A flush under way. */
+export interface FlushHandle {
+  readonly began: number
 }
 
 /** A read under way. */
@@ -49,6 +59,8 @@ export class Oracle {
   /** By block, oldest first. A block without writes reads as zeros. */
   private readonly blocks = new Map<number, WriteHandle[]>()
   private readonly reads = new Set<ReadHandle>()
+  /** Writes that took place and wait for a flush. */
+  private readonly undurable = new Set<WriteHandle>()
 
   beginWrite(offset: number, bytes: Uint8Array): WriteHandle {
     return this.begin(offset, bytes.length, bytes)
@@ -59,10 +71,12 @@ export class Oracle {
     return this.begin(offset, length, null)
   }
 
-  /** Gives a sentence if the outcome contradicts what was read, or null. */
-  endWrite(write: WriteHandle, outcome: Outcome): string | null {
+  /** Gives a sentence if the outcome contradicts what was read, or null. `fua`: it was to be durable at its end. */
+  endWrite(write: WriteHandle, outcome: Outcome, fua = false): string | null {
     write.ended = this.time++
     write.took = outcome === Outcome.Succeeded
+    write.durable = write.took && fua
+    if (write.took && !fua) this.undurable.add(write)
     if (outcome === Outcome.Unknown) return null
     for (let block = Math.floor(write.offset / BLOCK); block * BLOCK < write.end; block++) {
       if (outcome === Outcome.Refused) this.keep(block, (other) => other !== write)
@@ -71,6 +85,20 @@ export class Oracle {
     return outcome === Outcome.Refused && write.seen
       ? `a write at ${write.offset} was refused, but its bytes were read`
       : null
+  }
+
+  beginFlush(): FlushHandle {
+    return { began: this.time++ }
+  }
+
+  /** The flush succeeded. */
+  endFlush({ began }: FlushHandle): void {
+    this.time++
+    for (const write of this.undurable) {
+      if (write.ended > began) continue
+      write.durable = true
+      this.undurable.delete(write)
+    }
   }
 
   beginRead(offset: number, length: number): ReadHandle {
@@ -85,7 +113,9 @@ export class Oracle {
     this.reads.delete(read)
     const end = read.offset + read.length
     for (let block = Math.floor(read.offset / BLOCK); block * BLOCK < end; block++) {
-      const complaint = this.judge(read, bytes, block)
+      const complaint = this.judge(bytes, read.offset, read.length, block, (write, covering) =>
+        covering.some((later) => supersedes(later, write, read.began)),
+      )
       if (complaint !== null) return complaint
     }
     return null
@@ -94,6 +124,14 @@ export class Oracle {
   /** A read that failed says nothing. */
   dropRead(read: ReadHandle): void {
     this.reads.delete(read)
+  }
+
+  /** Gives a sentence about the first bytes that may not be what is found in a block after a crash now, or null. */
+  judgeCrash(block: number, bytes: Uint8Array): string | null {
+    const base = block * BLOCK
+    return this.judge(bytes, base, BLOCK, block, (write, covering) =>
+      covering.some((later) => later.durable && write.ended < later.began),
+    )
   }
 
   /** Every block that was ever written, ascending. */
@@ -123,7 +161,9 @@ export class Oracle {
     this.keep(block, (write) => {
       const from = Math.max(write.offset, first)
       const to = Math.min(write.end, first + BLOCK)
-      return !writes.some((later) => covers(later, from, to) && supersedes(later, write, oldest))
+      return !writes.some(
+        (later) => later.durable && covers(later, from, to) && supersedes(later, write, oldest),
+      )
     })
   }
 
@@ -135,6 +175,7 @@ export class Oracle {
       began: this.time++,
       ended: NEVER,
       took: false,
+      durable: false,
       seen: false,
     }
     for (let block = Math.floor(offset / BLOCK); block * BLOCK < write.end; block++)
@@ -142,10 +183,10 @@ export class Oracle {
     return write
   }
 
-  /** Judges what a read says about one block. */
-  private judge(read: ReadHandle, bytes: Uint8Array, block: number): string | null {
-    const from = Math.max(read.offset, block * BLOCK)
-    const to = Math.min(read.offset + read.length, (block + 1) * BLOCK)
+  /** Judges bytes from `base` on, as far as they lie in `block`: none may be of a write that is `gone`. */
+  private judge(bytes: Uint8Array, base: number, length: number, block: number, gone: Gone): string | null {
+    const from = Math.max(base, block * BLOCK)
+    const to = Math.min(base + length, (block + 1) * BLOCK)
     const writes = this.blocks.get(block) ?? [blankBlock(block)]
     const edges = new Set([from, to])
     for (const { offset, end } of writes) {
@@ -154,28 +195,32 @@ export class Oracle {
     }
     const ascending = [...edges].sort((a, b) => a - b)
     for (let i = 0; i + 1 < ascending.length; i++) {
-      const complaint = judgePiece(read, bytes, writes, ascending[i], ascending[i + 1])
+      const complaint = judgePiece(bytes, base, writes, ascending[i], ascending[i + 1], gone)
       if (complaint !== null) return complaint
     }
     return null
   }
 }
 
+/** Whether a write, one of those that cover a piece, can no longer be found there. */
+type Gone = (write: WriteHandle, covering: readonly WriteHandle[]) => boolean
+
 /** Between two edges every write covers all or nothing. */
 function judgePiece(
-  read: ReadHandle,
   bytes: Uint8Array,
+  base: number,
   writes: readonly WriteHandle[],
   from: number,
   to: number,
+  gone: Gone,
 ): string | null {
   const covering = writes.filter((write) => covers(write, from, to))
   let underWay: WriteHandle | null = null
   let candidates = 0
   for (const write of covering) {
-    if (covering.some((later) => supersedes(later, write, read.began))) continue
+    if (gone(write, covering)) continue
     candidates++
-    if (!holds(write, bytes, read.offset, from, to)) continue
+    if (!holds(write, bytes, base, from, to)) continue
     if (write.ended !== NEVER) return null
     underWay ??= write
   }
@@ -210,6 +255,7 @@ function blankBlock(block: number): WriteHandle {
     began: -1,
     ended: 0,
     took: true,
+    durable: true,
     seen: false,
   }
 }

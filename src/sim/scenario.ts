@@ -9,13 +9,16 @@ import { Status } from '../base/status.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand } from '../vio/opcodes.js'
 import { checkCounters } from './check-counters.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
+import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
+import { readMapped, type Unpack } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
 import { describeMessage } from './trace.js'
@@ -38,6 +41,9 @@ export interface ScenarioReport {
   readonly events: number
   readonly requests: number
   readonly noSpace: number
+  /** Power failures that were looked at, and how many of them needed a recovery. */
+  readonly crashes: number
+  readonly recoveries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
   /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
@@ -73,6 +79,8 @@ enum Interlude {
 }
 const INTERLUDE_CHANCE = 0.01
 const READ_BACK_DEPTH = 8
+/** At each event: how often what a power failure would leave is looked at. */
+const CRASH_CHANCE = 0.002
 
 class Scenario {
   private readonly prng: Prng
@@ -81,10 +89,13 @@ class Scenario {
   private readonly weakBits: number
   private config: EngineConfig
   private readonly store: SimStore
+  private readonly unpack: Unpack
   private traceHash = 0
   private events = 0
   private requests = 0
   private noSpace = 0
+  private crashes = 0
+  private recoveries = 0
 
   constructor(private readonly options: ScenarioOptions) {
     this.prng = new Prng(options.seed)
@@ -92,6 +103,7 @@ class Scenario {
     this.store = new SimStore(this.config.volume.physicalBlocks)
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
+    this.unpack = unpacker(options.lend)
   }
 
   run(): ScenarioReport {
@@ -102,11 +114,11 @@ class Scenario {
       this.session(Math.ceil(options.steps / sessions))
     }
     const { seed } = options
-    const { counters, traceHash, events, requests, noSpace } = this
+    const { counters, traceHash, events, requests, noSpace, crashes, recoveries } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
-    return { seed, traceHash: traceHash >>> 0, events, requests, noSpace, rare, counters }
+    return { seed, traceHash: traceHash >>> 0, events, requests, noSpace, crashes, recoveries, rare, counters }
   }
 
   /** Load, read back what is there, work, save. */
@@ -208,6 +220,9 @@ class Scenario {
       trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
+    simulator.onStep = () => {
+      if (prng.chance(CRASH_CHANCE)) this.crash()
+    }
     administer(simulator, AdminCommand.Load)
     return simulator
   }
@@ -235,7 +250,7 @@ class Scenario {
       volume: describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn),
       state,
       maximumReferences: this.config.shape.maximumReferences,
-      expand: this.expander(),
+      expand: this.expand,
     })
     const { problems, totals } = result
     if (!result.consistent) {
@@ -246,12 +261,38 @@ class Scenario {
     checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
   }
 
-  private expander() {
-    const { buffer, native } = this.options.lend(2 * WASM_PAGE_BYTES)
-    const memory = new Uint8Array(buffer)
-    return (bytes: Uint8Array, at: number, size: number) => {
-      memory.set(bytes.subarray(at, at + size), WASM_PAGE_BYTES)
-      return native.decompress(WASM_PAGE_BYTES, size, WASM_PAGE_BYTES + WASM_PAGE_BYTES / 2)
+  private readonly expand = (bytes: Uint8Array, at: number, size: number): boolean =>
+    this.unpack(bytes, at, size) !== null
+
+  /** Looks at what the disk would hold if the power failed now: a volume that recovers, and what must be in it. */
+  private crash(): void {
+    const { prng, config, options } = this
+    const disk = this.store.crash(prng)
+    const { superBlockPbn, isNew } = config.volume
+    // A volume that was never loaded has no super block on the disk here.
+    if (isNew && disk.blockAt(superBlockPbn).every((byte) => byte === 0)) return
+    this.crashes++
+    const superBlock = options.decodeSuperBlock(disk.blockAt(superBlockPbn))
+    let volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
+    if (superBlock.state === VolumeState.Dirty) {
+      this.recoveries++
+      volume = recoverNaively(disk, volume, config.shape)
+    } else if (superBlock.state !== VolumeState.Clean) {
+      throw new Error(`the volume is ${VolumeState[superBlock.state]} on the disk`)
+    }
+    const { consistent, problems, problemCounts } = audit({
+      disk,
+      volume,
+      state: VolumeState.Clean,
+      expand: this.expand,
+    })
+    if (!consistent) {
+      const sentences = problems.slice(0, 5).map(({ sentence }) => sentence)
+      throw new Error(`the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`)
+    }
+    for (const block of this.oracle.writtenBlocks()) {
+      const complaint = this.oracle.judgeCrash(block, readMapped(disk, volume, block, this.unpack))
+      if (complaint !== null) throw new Error(`after a crash ${complaint}`)
     }
   }
 }
@@ -283,4 +324,15 @@ function drain(simulator: Simulator): void {
     simulator.runUntil(() => drained),
     'the front end drains',
   )
+}
+
+function unpacker(lend: LendMemory): Unpack {
+  const { buffer, native } = lend(2 * WASM_PAGE_BYTES)
+  const memory = new Uint8Array(buffer)
+  const from = WASM_PAGE_BYTES
+  const to = from + WASM_PAGE_BYTES / 2
+  return (bytes, at, size) => {
+    memory.set(bytes.subarray(at, at + size), from)
+    return native.decompress(from, size, to) ? memory.slice(to, to + BLOCK_SIZE) : null
+  }
 }

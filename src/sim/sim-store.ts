@@ -3,6 +3,9 @@
  * in an order that the seed chooses. A write takes its data when it is submitted or when it completes, whichever
  * finds out more: a buffer that changes too early, or one that is filled too late.
  *
+ * Completed writes are stable once a flush that was submitted after them has completed. A crash, which leaves the
+ * running engine alone, keeps of each block what is stable, or a later write, or a mixture of their sectors.
+ *
  * No two requests may meet in a block while one of them writes: on a real disk either could win.
  */
 import { assert } from '../base/assert.js'
@@ -10,13 +13,24 @@ import type { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import { type BlockDevice, type Completed, DEVICE_BLOCK_BYTES, DeviceOp } from '../device/block-device.js'
 
+/** What a block may hold after a crash: what is stable, or any of the writes since, or a mixture by sectors. */
+interface UnstableBlock {
+  stable: Uint8Array
+  /** Completed writes, oldest first, with their place among all. */
+  readonly since: { readonly order: number; readonly bytes: Uint8Array }[]
+}
+
 /** The blocks themselves, shared by all device objects over them. */
 export class SimStore {
   /** Requests that were submitted, ever: an engine at rest adds none. */
   requests = 0
   private readonly blocks = new Map<number, Uint8Array>()
+  private readonly unstable = new Map<number, UnstableBlock>()
+  private order = 0
   /** By block: how many reads are under way, or -1 for a write. */
   private readonly underWay = new Map<number, number>()
+  /** Writes under way: what each block of them would become now. */
+  private readonly writes = new Map<Pending, (index: number) => Uint8Array>()
 
   constructor(readonly blockCount: number) {}
 
@@ -32,23 +46,88 @@ export class SimStore {
     return true
   }
 
+  /** A write has completed. It is not stable yet. */
   write(block: number, bytes: Uint8Array): void {
     assert(block >= 0 && block < this.blockCount, 'a write stays on the disk')
-    this.blocks.set(block, bytes.slice())
+    let unstable = this.unstable.get(block)
+    if (unstable === undefined) {
+      unstable = { stable: this.blockAt(block), since: [] }
+      this.unstable.set(block, unstable)
+    }
+    const kept = bytes.slice()
+    unstable.since.push({ order: this.order++, bytes: kept })
+    this.blocks.set(block, kept)
   }
 
-  begin(block: number, isWrite: boolean): void {
-    const others = this.underWay.get(block) ?? 0
-    assert(isWrite ? others === 0 : others >= 0, 'nothing else is under way in a block that is written')
-    this.underWay.set(block, isWrite ? -1 : others + 1)
+  /** A flush begins: gives what it covers, for its end. */
+  beginFlush(): number {
+    return this.order
   }
 
-  end(block: number): void {
-    const others = this.underWay.get(block)
-    if (others === undefined || others <= 1) this.underWay.delete(block)
-    else this.underWay.set(block, others - 1)
+  endFlush(covered: number): void {
+    for (const [block, unstable] of this.unstable) {
+      while (unstable.since.length > 0 && unstable.since[0].order < covered) {
+        unstable.stable = unstable.since.shift()!.bytes
+      }
+      if (unstable.since.length === 0) this.unstable.delete(block)
+    }
+  }
+
+  begin(request: Pending, now: (index: number) => Uint8Array): void {
+    const isWrite = request.op === DeviceOp.Write
+    for (let block = request.block; block < request.block + request.count; block++) {
+      const others = this.underWay.get(block) ?? 0
+      assert(isWrite ? others === 0 : others >= 0, 'nothing else is under way in a block that is written')
+      this.underWay.set(block, isWrite ? -1 : others + 1)
+    }
+    if (isWrite) this.writes.set(request, now)
+  }
+
+  end(request: Pending): void {
+    for (let block = request.block; block < request.block + request.count; block++) {
+      const others = this.underWay.get(block)
+      if (others === undefined || others <= 1) this.underWay.delete(block)
+      else this.underWay.set(block, others - 1)
+    }
+    this.writes.delete(request)
+  }
+
+  /** The disk as it may be found after the power failed now. */
+  crash(prng: Prng): SimStore {
+    const after = new SimStore(this.blockCount)
+    for (const [block, bytes] of this.blocks) after.blocks.set(block, bytes)
+    const underWay = new Map<number, Uint8Array>()
+    for (const [request, now] of this.writes) {
+      for (let i = 0; i < request.count; i++) underWay.set(request.block + i, now(i))
+    }
+    for (const block of new Set([...this.unstable.keys(), ...underWay.keys()])) {
+      const unstable = this.unstable.get(block)
+      const versions = [
+        unstable?.stable ?? this.blockAt(block),
+        ...(unstable?.since.map(({ bytes }) => bytes) ?? []),
+      ]
+      const last = underWay.get(block)
+      if (last !== undefined) versions.push(last)
+      const reached = prng.below(versions.length)
+      const isTorn = reached + 1 < versions.length && prng.chance(0.5)
+      const other = isTorn ? prng.between(reached + 1, versions.length - 1) : reached
+      after.blocks.set(block, isTorn ? tear(prng, versions[reached], versions[other]) : versions[reached])
+    }
+    return after
   }
 }
+
+/** Some sectors of the one, the others of the other. */
+function tear(prng: Prng, before: Uint8Array, after: Uint8Array): Uint8Array {
+  const torn = before.slice()
+  for (let at = 0; at < DEVICE_BLOCK_BYTES; at += SECTOR_BYTES) {
+    if (prng.chance(0.5)) torn.set(after.subarray(at, at + SECTOR_BYTES), at)
+  }
+  return torn
+}
+
+/** What a disk never tears. */
+const SECTOR_BYTES = 512
 
 const ZEROS = new Uint8Array(DEVICE_BLOCK_BYTES)
 
@@ -58,15 +137,15 @@ interface Pending {
   readonly count: number
   readonly at: number
   readonly tag: number
-  /** What a write took when it was submitted. */
-  readonly taken: Uint8Array | null
+  /** What a flush covers. */
+  readonly covered: number
 }
 
 /** One bio zone's door to the store. */
 export class SimDevice implements BlockDevice {
   readonly blockCount: number
   private completed: Completed = () => {}
-  private readonly pending: Pending[] = []
+  private readonly pending: { readonly request: Pending; readonly bytes: (index: number) => Uint8Array }[] = []
 
   constructor(
     private readonly store: SimStore,
@@ -81,15 +160,25 @@ export class SimDevice implements BlockDevice {
   }
 
   submit(op: DeviceOp, block: number, count: number, at: number, tag: number): void {
-    this.store.requests++
-    const isWrite = op === DeviceOp.Write
-    if (op !== DeviceOp.Flush) {
-      assert(block >= 0 && block + count <= this.blockCount, 'a request stays on the disk')
-      for (let i = 0; i < count; i++) this.store.begin(block + i, isWrite)
+    const { store, arena, prng } = this
+    store.requests++
+    const covered = op === DeviceOp.Flush ? store.beginFlush() : 0
+    if (op === DeviceOp.Flush) {
+      this.pending.push({ request: { op, block: 0, count: 0, at, tag, covered }, bytes: noBytes })
+      return
     }
-    const taken =
-      isWrite && this.prng.chance(0.5) ? this.arena.slice(at, at + count * DEVICE_BLOCK_BYTES) : null
-    this.pending.push({ op, block, count, at, tag, taken })
+    assert(block >= 0 && block + count <= this.blockCount, 'a request stays on the disk')
+    const request = { op, block, count, at, tag, covered }
+    const early = op === DeviceOp.Write && prng.chance(0.5)
+    const taken = early ? arena.slice(at, at + count * DEVICE_BLOCK_BYTES) : null
+    const bytes = (index: number): Uint8Array => {
+      const start = index * DEVICE_BLOCK_BYTES
+      return taken === null
+        ? arena.subarray(at + start, at + start + DEVICE_BLOCK_BYTES)
+        : taken.subarray(start, start + DEVICE_BLOCK_BYTES)
+    }
+    store.begin(request, (index) => bytes(index).slice())
+    this.pending.push({ request, bytes })
   }
 
   kick(): void {}
@@ -100,18 +189,19 @@ export class SimDevice implements BlockDevice {
 
   /** Completes one request of the seed's choosing. */
   step(): void {
-    const [request] = this.pending.splice(this.prng.below(this.pending.length), 1)
-    const { op, block, count, at, tag, taken } = request
-    for (let i = 0; i < count && op !== DeviceOp.Flush; i++) {
-      const from = at + i * DEVICE_BLOCK_BYTES
-      this.store.end(block + i)
-      if (op === DeviceOp.Read) {
-        this.arena.set(this.store.blockAt(block + i), from)
-      } else {
-        const bytes = taken?.subarray(i * DEVICE_BLOCK_BYTES, (i + 1) * DEVICE_BLOCK_BYTES)
-        this.store.write(block + i, bytes ?? this.arena.subarray(from, from + DEVICE_BLOCK_BYTES))
+    const { store, arena, prng, pending } = this
+    const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
+    if (request.op === DeviceOp.Flush) {
+      store.endFlush(request.covered)
+    } else {
+      store.end(request)
+      for (let i = 0; i < request.count; i++) {
+        if (request.op === DeviceOp.Write) store.write(request.block + i, bytes(i))
+        else arena.set(store.blockAt(request.block + i), request.at + i * DEVICE_BLOCK_BYTES)
       }
     }
-    this.completed(tag, Status.Success)
+    this.completed(request.tag, Status.Success)
   }
 }
+
+const noBytes = (): Uint8Array => ZEROS

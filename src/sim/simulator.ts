@@ -24,6 +24,8 @@ export class Simulator {
   readonly frontEnd: FrontEnd
   /** Virtual milliseconds. */
   nowMs = 0
+  /** Called before each event. */
+  onStep: (() => void) | null = null
   /** Hears every message when it arrives: the event, the thread, the word. */
   onMessage: ((step: number, thread: number, word: number) => void) | null = null
   /** Events so far. */
@@ -85,6 +87,7 @@ export class Simulator {
   /** One event. False if nothing can happen any more, not even by waiting. */
   step(): boolean {
     this.steps++
+    this.onStep?.()
     if (this.frontEnd.poll() || this.asked) {
       this.asked = false
       this.threads[0].reactor.publish()

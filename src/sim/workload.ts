@@ -65,7 +65,8 @@ export class Workload {
     const bytes = this.content(length)
     const handle = oracle.beginWrite(offset, bytes)
     this.begin()
-    this.target.write(offset, bytes, prng.chance(0.1), (status) => this.endWrite(handle, status))
+    const fua = prng.chance(0.1)
+    this.target.write(offset, bytes, fua, (status) => this.endWrite(handle, status, fua))
   }
 
   private read(): void {
@@ -94,21 +95,23 @@ export class Workload {
     this.begin()
     if (prng.chance(0.7)) {
       const handle = oracle.beginZero(offset, length)
-      target.zero(offset, length, fua, (status) => this.endWrite(handle, status))
+      target.zero(offset, length, fua, (status) => this.endWrite(handle, status, fua))
       return
     }
     // A trim takes whole blocks only.
     const start = Math.ceil(offset / BLOCK) * BLOCK
     const end = Math.max(start, Math.floor((offset + length) / BLOCK) * BLOCK)
     const handle = oracle.beginZero(start, end - start)
-    target.trim(offset, length, fua, (status) => this.endWrite(handle, status))
+    target.trim(offset, length, fua, (status) => this.endWrite(handle, status, fua))
   }
 
   private flush(): void {
     const order = this.flushesBegun++
+    const handle = this.oracle.beginFlush()
     this.begin()
     this.target.flush((status) => {
       this.end(status)
+      this.oracle.endFlush(handle)
       if (order !== this.flushesEnded++) throw new WorkloadFailure(`flush ${order} overtakes another`)
     })
   }
@@ -124,11 +127,12 @@ export class Workload {
     else if (status !== Status.Success) throw new WorkloadFailure(`a request ends with ${Status[status]}`)
   }
 
-  private endWrite(handle: WriteHandle, status: Status): void {
+  private endWrite(handle: WriteHandle, status: Status, fua: boolean): void {
     this.end(status)
     const isOneBlock = Math.floor(handle.offset / BLOCK) === Math.floor((handle.end - 1) / BLOCK)
     const failed = isOneBlock ? Outcome.Refused : Outcome.Unknown
-    this.complain(this.oracle.endWrite(handle, status === Status.Success ? Outcome.Succeeded : failed))
+    const outcome = status === Status.Success ? Outcome.Succeeded : failed
+    this.complain(this.oracle.endWrite(handle, outcome, fua))
   }
 
   private complain(complaint: string | null): void {
