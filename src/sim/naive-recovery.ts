@@ -162,7 +162,8 @@ function readJournal(disk: SimStore, volume: Volume, shape: VolumeShape): Extent
   let tail = 0
   for (let sequence = Math.min(blockMapHead, slabJournalHead); sequence <= highest; sequence++) {
     const block = disk.blockAt(journalOrigin + (sequence % journalBlocks))
-    if (!isCandidate(volume, block, sequence % journalBlocks) || readJournalSequence(block, 0) !== sequence) break
+    if (!isCandidate(volume, block, sequence % journalBlocks) || readJournalSequence(block, 0) !== sequence)
+      break
     const taken = readJournalBlock(volume, block, sequence)
     if (taken.length > 0) {
       tail = sequence
@@ -170,7 +171,10 @@ function readJournal(disk: SimStore, volume: Volume, shape: VolumeShape): Extent
       pages = readJournalBlockMapDataBlocks(block, 0)
       for (const entry of taken) {
         if (entry.isTree) pages++
-        else used += (entry.state === MAPPING_STATE_UNMAPPED ? 0 : 1) - (entry.oldState === MAPPING_STATE_UNMAPPED ? 0 : 1)
+        else
+          used +=
+            (entry.state === MAPPING_STATE_UNMAPPED ? 0 : 1) -
+            (entry.oldState === MAPPING_STATE_UNMAPPED ? 0 : 1)
       }
     }
     entries.push(...taken)
@@ -300,7 +304,9 @@ class SlabRecovery {
     }
     const last = readSlabJournalSequence(newest, 0)
     if ((last + 1) % slabJournalBlocks !== tail) {
-      throw new Error(`the newest journal block of slab ${slab} has sequence ${last}, the summary's tail is ${tail}`)
+      throw new Error(
+        `the newest journal block of slab ${slab} has sequence ${last}, the summary's tail is ${tail}`,
+      )
     }
     this.next.sequence = last + 1
     this.point.sequence = readSlabJournalRecoverySequence(newest, 0)
@@ -308,7 +314,10 @@ class SlabRecovery {
     if (!isDirty) return
     for (let sequence = readSlabJournalHead(newest, 0); sequence <= last; sequence++) {
       const block = this.journalBlock(sequence % slabJournalBlocks)
-      if (!isSlabJournalBlock(block, 0, nonceLow, nonceHigh) || readSlabJournalSequence(block, 0) !== sequence) {
+      if (
+        !isSlabJournalBlock(block, 0, nonceLow, nonceHigh) ||
+        readSlabJournalSequence(block, 0) !== sequence
+      ) {
         throw new Error(`journal block ${sequence} of slab ${slab} is overwritten or not written`)
       }
       const count = readSlabJournalEntryCount(block, 0)

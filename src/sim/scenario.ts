@@ -118,7 +118,17 @@ class Scenario {
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
-    return { seed, traceHash: traceHash >>> 0, events, requests, noSpace, crashes, recoveries, rare, counters }
+    return {
+      seed,
+      traceHash: traceHash >>> 0,
+      events,
+      requests,
+      noSpace,
+      crashes,
+      recoveries,
+      rare,
+      counters,
+    }
   }
 
   /** Load, read back what is there, work, save. */
@@ -288,7 +298,9 @@ class Scenario {
     })
     if (!consistent) {
       const sentences = problems.slice(0, 5).map(({ sentence }) => sentence)
-      throw new Error(`the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`)
+      throw new Error(
+        `the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`,
+      )
     }
     for (const block of this.oracle.writtenBlocks()) {
       const complaint = this.oracle.judgeCrash(block, readMapped(disk, volume, block, this.unpack))

@@ -145,7 +145,8 @@ interface Pending {
 export class SimDevice implements BlockDevice {
   readonly blockCount: number
   private completed: Completed = () => {}
-  private readonly pending: { readonly request: Pending; readonly bytes: (index: number) => Uint8Array }[] = []
+  private readonly pending: { readonly request: Pending; readonly bytes: (index: number) => Uint8Array }[] =
+    []
 
   constructor(
     private readonly store: SimStore,

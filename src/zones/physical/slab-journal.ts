@@ -72,6 +72,16 @@ export class SlabJournal {
   private locks: Int32Array = NO_WORDS
   private recoveryLocks: Float64Array = NO_NUMBERS
   private inFlight: Uint8Array = NO_BYTES
+  /** By ring position: the head that the block there names. */
+  private heads: Float64Array = NO_NUMBERS
+  /**
+   * The head that a replay starts from: by the summary that is stable; as it was written; as it was written when
+   * the flush, and when the write of the summary, that are under way began.
+   */
+  private stableHead: SequenceNumber = 1
+  private countedHead: SequenceNumber = 1
+  private flushingHead: SequenceNumber = 1
+  private updatingHead: SequenceNumber = 1
   private inFlightCount = 0
 
   private isWaitingToCommit = false
@@ -189,6 +199,7 @@ export class SlabJournal {
     const sequence = this.tail
     const unused = shape.slabJournalEntriesPerBlock - this.entryCount
     writeSlabJournalHead(block, 0, this.head)
+    this.heads[this.position] = this.head
     const buffer = vios.bufferAt(vio)
     arena.set(block, buffer)
     this.isPartialWriteOpen = !this.isFull
@@ -234,6 +245,9 @@ export class SlabJournal {
       return
     }
     assert(this.lastSummarized < this.summarized, 'the summary moves forward')
+    // The write was preceded by a flush.
+    this.stableHead = Math.max(this.stableHead, this.updatingHead)
+    this.countedHead = this.heads[(this.summarized - 1) % this.size]
     if (this.isPartialWriteOpen && this.summarized === this.tail) this.isPartialWriteOpen = false
     while (this.lastSummarized < this.summarized) {
       const position = this.lastSummarized % this.size
@@ -267,7 +281,14 @@ export class SlabJournal {
     keeper.vios.request(slab.local, VioUse.Reap)
   }
 
-  /** A vio is there for the flush that makes the reference blocks stable. */
+  /** Has the summary that was written made stable, by the flush that reaping uses too. */
+  private makeHeadStable(): void {
+    if (this.isReaping) return
+    this.isReaping = true
+    this.keeper.vios.request(this.slab.local, VioUse.Reap)
+  }
+
+  /** A vio is there for the flush that makes the reference blocks, and the summary, stable. */
   reapGranted(vio: VioIndex): void {
     const { keeper, slab } = this
     if (keeper.isReadOnly) {
@@ -277,6 +298,7 @@ export class SlabJournal {
       return
     }
     const { vios, placement, post, zone } = keeper.context
+    this.flushingHead = this.countedHead
     vios.status[vio] = Status.Success
     vios.aim(vio, IoKind.Metadata, pbn(0), vios.bufferAt(vio), 0, hop(PhysicalOp.SlabJournalFlushed, zone))
     post.send(hop(BioOp.Flush, placement.writer), vio)
@@ -289,11 +311,12 @@ export class SlabJournal {
     keeper.vios.release(vio)
     if (status === Status.Success) {
       assert(
-        this.head < this.unreapable && this.unreapable <= this.tail,
+        this.head <= this.unreapable && this.unreapable <= this.tail,
         'the head moves forward to the tail',
       )
+      this.stableHead = Math.max(this.stableHead, this.flushingHead)
+      if (this.head < this.unreapable) keeper.context.counters[Counter.SlabJournalReaps]++
       this.head = this.unreapable
-      keeper.context.counters[Counter.SlabJournalReaps]++
     } else {
       keeper.fail(status)
     }
@@ -322,6 +345,9 @@ export class SlabJournal {
     this.head = isDirty ? head : this.tail
     this.position = this.tail % this.size
     this.settlePointers()
+    // Only the newest block is read of a journal that is not replayed.
+    this.stableHead = isDirty ? head : sequence
+    this.countedHead = this.stableHead
     return true
   }
 
@@ -333,6 +359,7 @@ export class SlabJournal {
     }
     this.head = this.tail
     this.settlePointers()
+    this.countedHead = Math.max(1, this.tail - 1)
     this.addEntries()
   }
 
@@ -358,6 +385,14 @@ export class SlabJournal {
       this.locks = new Int32Array(this.size)
       this.recoveryLocks = new Float64Array(this.size)
       this.inFlight = new Uint8Array(this.size)
+      this.heads = new Float64Array(this.size)
+    }
+    // The head may have moved since the newest block that the summary counts was written; after a crash a replay
+    // still starts from the head which that block names.
+    if (tail - this.stableHead >= this.size) {
+      if (tail - this.countedHead < this.size) this.makeHeadStable()
+      else assert(this.lastSummarized < tail, 'the summary will count newer blocks')
+      return false
     }
     if (this.locks[position] > 0) {
       assert(this.length >= this.size, 'only a full slab journal has locks where its next block goes')
@@ -432,6 +467,7 @@ export class SlabJournal {
     if (!this.isUpdatingSummary && !keeper.isReadOnly && this.lastSummarized < this.nextCommit) {
       this.summarized = this.nextCommit
       this.isUpdatingSummary = true
+      this.updatingHead = this.countedHead
       // Past the first block the head moves only when every reference block was written.
       const hasCounts = this.head > 1
       const free = slab.isRebuilt ? slab.counts.free : SAME_HINT
