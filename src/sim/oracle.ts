@@ -55,6 +55,8 @@ const NEVER = Number.POSITIVE_INFINITY
 const MANY = 8
 
 export class Oracle {
+  /** How often something was promised to be durable. */
+  promises = 0
   private time = 1
   /** By block, oldest first. A block without writes reads as zeros. */
   private readonly blocks = new Map<number, WriteHandle[]>()
@@ -76,7 +78,8 @@ export class Oracle {
     write.ended = this.time++
     write.took = outcome === Outcome.Succeeded
     write.durable = write.took && fua
-    if (write.took && !fua) this.undurable.add(write)
+    if (write.durable) this.promises++
+    else if (write.took) this.undurable.add(write)
     if (outcome === Outcome.Unknown) return null
     for (let block = Math.floor(write.offset / BLOCK); block * BLOCK < write.end; block++) {
       if (outcome === Outcome.Refused) this.keep(block, (other) => other !== write)
@@ -94,6 +97,7 @@ export class Oracle {
   /** The flush succeeded. */
   endFlush({ began }: FlushHandle): void {
     this.time++
+    this.promises++
     for (const write of this.undurable) {
       if (write.ended > began) continue
       write.durable = true
@@ -241,11 +245,26 @@ function supersedes(later: WriteHandle, write: WriteHandle, began: number): bool
 }
 
 function holds(write: WriteHandle, bytes: Uint8Array, base: number, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) {
-    if (bytes[at - base] !== (write.bytes === null ? 0 : write.bytes[at - write.offset])) return false
+  const { offset } = write
+  const source = write.bytes ?? ZEROS
+  const start = write.bytes === null ? 0 : from - offset
+  const shift = from - base - start
+  const end = start + to - from
+  let at = start
+  // Word by word where both are aligned.
+  if (((bytes.byteOffset + at + shift) | (source.byteOffset + at)) % 4 === 0) {
+    const words = (end - at) >>> 2
+    const a = new Int32Array(source.buffer, source.byteOffset + at, words)
+    const b = new Int32Array(bytes.buffer, bytes.byteOffset + at + shift, words)
+    for (let i = 0; i < words; i++) if (a[i] !== b[i]) return false
+    at += words * 4
   }
+  for (; at < end; at++) if (bytes[at + shift] !== source[at]) return false
   return true
 }
+
+/** As much as a piece can be long. */
+const ZEROS = new Uint8Array(BLOCK)
 
 function blankBlock(block: number): WriteHandle {
   return {

@@ -56,6 +56,8 @@ export interface ScenarioOptions {
   readonly lend: LendMemory
   /** Reads the super block back from the store, as a real opening would. */
   readonly decodeSuperBlock: (bytes: Uint8Array) => SuperBlock
+  /** Makes the disk; tests have worse ones. */
+  readonly makeStore?: (blocks: number) => SimStore
   /** Hears what happens, a line each: for a person who replays a seed. */
   readonly trace?: (line: string) => void
 }
@@ -79,8 +81,9 @@ enum Interlude {
 }
 const INTERLUDE_CHANCE = 0.01
 const READ_BACK_DEPTH = 8
-/** At each event: how often what a power failure would leave is looked at. */
-const CRASH_CHANCE = 0.002
+/** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
+const CRASH_CHANCES = [0, 0.001, 0.005]
+const CRASH_AFTER_PROMISE = 0.05
 
 class Scenario {
   private readonly prng: Prng
@@ -100,7 +103,8 @@ class Scenario {
   constructor(private readonly options: ScenarioOptions) {
     this.prng = new Prng(options.seed)
     this.config = drawConfig(this.prng)
-    this.store = new SimStore(this.config.volume.physicalBlocks)
+    const { physicalBlocks } = this.config.volume
+    this.store = options.makeStore?.(physicalBlocks) ?? new SimStore(physicalBlocks)
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
     this.unpack = unpacker(options.lend)
@@ -230,8 +234,12 @@ class Scenario {
       trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
+    const crashChance = prng.pick(CRASH_CHANCES)
+    let promises = 0
     simulator.onStep = () => {
-      if (prng.chance(CRASH_CHANCE)) this.crash()
+      const promised = this.oracle.promises > promises
+      promises = this.oracle.promises
+      if (prng.chance(promised ? CRASH_AFTER_PROMISE : crashChance)) this.crash()
     }
     administer(simulator, AdminCommand.Load)
     return simulator

@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib'
 import { expect } from 'chai'
 import { decodeSuperBlock } from '../../src/format/super-block.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
-import { RARE, runScenario, type ScenarioReport } from '../../src/sim/scenario.js'
+import { RARE, runScenario, type ScenarioOptions, type ScenarioReport } from '../../src/sim/scenario.js'
+import { SimStore } from '../../src/sim/sim-store.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { WeakNames } from '../../src/sim/weak-names.js'
 
@@ -19,21 +20,17 @@ describe('the whole engine in one thread', function () {
     lend = await memoryLender()
   })
 
-  function run(seed: number, lendTo = lend): ScenarioReport {
+  function run(seed: number, parts: Partial<ScenarioOptions> = {}): ScenarioReport {
     const decode = (bytes: Uint8Array) => decodeSuperBlock(bytes, crc32)
-    return runScenario({ seed, steps: STEPS, lend: lendTo, decodeSuperBlock: decode })
+    return runScenario({ seed, steps: STEPS, lend, decodeSuperBlock: decode, ...parts })
   }
 
-  /** How many of a few seeds find out that a helper of the engine is not what it should be. */
-  function caught(plant: typeof WeakNames): number {
-    const planted: LendMemory = (bytes) => {
-      const { buffer, native } = lend(bytes)
-      return { buffer, native: new plant(native, new Uint8Array(buffer), NAME_BITS) }
-    }
+  /** How many of a few seeds find out that a part is not what it should be. */
+  function caught(parts: Partial<ScenarioOptions>): number {
     let found = 0
-    for (let seed = 1; seed <= 10; seed++) {
+    for (let seed = 1; seed <= 12; seed++) {
       try {
-        run(seed, planted)
+        run(seed, parts)
       } catch {
         found++
       }
@@ -41,14 +38,23 @@ describe('the whole engine in one thread', function () {
     return found
   }
 
+  /** Memory with a helper of the engine that is not what it should be. */
+  function lendWith(plant: typeof WeakNames): LendMemory {
+    return (bytes) => {
+      const { buffer, native } = lend(bytes)
+      return { buffer, native: new plant(native, new Uint8Array(buffer), NAME_BITS) }
+    }
+  }
+
   it(`keeps its promises with ${SEEDS} seeds, which together take every rare branch`, () => {
-    const met: Record<string, number> = { noSpace: 0 }
+    const met: Record<string, number> = { noSpace: 0, recoveries: 0 }
     for (let seed = 1; seed <= SEEDS; seed++) {
       const report = run(seed)
       met['noSpace']! += report.noSpace
+      met['recoveries']! += report.recoveries
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
     }
-    expect(Object.keys(met)).to.have.members(['noSpace', ...Object.keys(RARE)])
+    expect(Object.keys(met)).to.have.members(['noSpace', 'recoveries', ...Object.keys(RARE)])
     for (const [name, count] of Object.entries(met)) expect(count, name).to.be.above(0)
   })
 
@@ -58,33 +64,50 @@ describe('the whole engine in one thread', function () {
     expect(run(6).traceHash).to.not.equal(first.traceHash)
   })
 
-  describe('finds an engine that', () => {
-    it('does not verify duplicates', () => {
+  describe('finds', () => {
+    it('an engine that does not verify duplicates', () => {
       class Trusting extends WeakNames {
         override equal(): boolean {
           return true
         }
       }
-      expect(caught(Trusting)).to.be.above(5)
+      expect(caught({ lend: lendWith(Trusting) })).to.be.above(5)
     })
 
-    it('takes what is almost zeros for zeros', () => {
+    it('an engine that takes what is almost zeros for zeros', () => {
       class Careless extends WeakNames {
         override isZero(at: number, length: number): boolean {
           return super.isZero(at + 2048, length - 2048)
         }
       }
-      expect(caught(Careless)).to.be.above(5)
+      expect(caught({ lend: lendWith(Careless) })).to.be.above(5)
     })
 
-    it('spoils what it compresses', () => {
+    it('an engine that spoils what it compresses', () => {
       class Spoiling extends WeakNames {
         override compress(from: number, to: number, capacity: number): number {
           const size = super.compress(from, to, capacity)
           return size > 100 ? size - 1 : size
         }
       }
-      expect(caught(Spoiling)).to.be.above(5)
+      expect(caught({ lend: lendWith(Spoiling) })).to.be.above(5)
+    })
+
+    it('a disk that forgets what it was told to keep', () => {
+      class Forgetful extends SimStore {
+        override endFlush(): void {}
+      }
+      expect(caught({ makeStore: (blocks) => new Forgetful(blocks) })).to.be.above(5)
+    })
+
+    it('a disk that loses a write now and then', () => {
+      class Lossy extends SimStore {
+        private taken = 0
+        override write(block: number, bytes: Uint8Array): void {
+          if (++this.taken % 50 !== 0) super.write(block, bytes)
+        }
+      }
+      expect(caught({ makeStore: (blocks) => new Lossy(blocks) })).to.be.above(8)
     })
   })
 })
