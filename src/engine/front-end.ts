@@ -73,6 +73,8 @@ export class FrontEnd implements Zone, ExportTarget {
   private waitingFlushes: Completion[] = []
   private adminDone: Completion | null = null
   private drained: (() => void) | null = null
+  /** What comes in waits; what is in flight ends. */
+  private held = false
   private halted = false
 
   constructor(private readonly context: ZoneContext) {
@@ -131,6 +133,21 @@ export class FrontEnd implements Zone, ExportTarget {
     this.onWork()
   }
 
+  /**
+   * Launches nothing more until `letGo`: requests wait, a large one in its middle if need be. Calls back when every
+   * vio is home.
+   */
+  hold(done: () => void): void {
+    this.held = true
+    this.drain(done)
+  }
+
+  /** Ends `hold`. */
+  letGo(): void {
+    this.held = false
+    this.onWork()
+  }
+
   /** Whether new blocks are compressed; what waits in the packer's bins is let go when it ends. */
   setCompression(on: boolean): void {
     this.context.post.send(hop(PackerOp.SetCompression, 0), on ? 1 : 0)
@@ -183,17 +200,22 @@ export class FrontEnd implements Zone, ExportTarget {
       this.refuseAll()
       return false
     }
+    const moved = !this.held && this.launchAll()
+    if (this.drained !== null && this.isIdle) {
+      const { drained } = this
+      this.drained = null
+      drained()
+    }
+    return moved
+  }
+
+  private launchAll(): boolean {
     let moved = false
     if (this.waitingFlushes.length > 0 && this.freeFlushes.length > 0) {
       this.launchFlush()
       moved = true
     }
     while (this.freeCount > 0 && this.launchNext()) moved = true
-    if (this.drained !== null && this.isIdle) {
-      const { drained } = this
-      this.drained = null
-      drained()
-    }
     return moved
   }
 
@@ -208,13 +230,10 @@ export class FrontEnd implements Zone, ExportTarget {
     drained?.()
   }
 
+  /** Nothing is in flight, and nothing waits that could be. */
   private get isIdle(): boolean {
-    return (
-      this.queue.length === 0 &&
-      this.freeCount === this.context.shape.dataVios &&
-      this.waitingFlushes.length === 0 &&
-      this.flushWaiters.size === 0
-    )
+    const isHome = this.freeCount === this.context.shape.dataVios && this.flushWaiters.size === 0
+    return isHome && (this.held || (this.queue.length === 0 && this.waitingFlushes.length === 0))
   }
 
   private isInside(offset: number, length: number): boolean {

@@ -88,6 +88,16 @@ export class EngineHost {
     return new Promise((resolve) => this.frontEnd.drain(resolve))
   }
 
+  /** Waits until nothing is in flight; requests that come wait until `letGo`. */
+  hold(): Promise<void> {
+    return new Promise((resolve) => this.frontEnd.hold(resolve))
+  }
+
+  /** Ends `hold`. */
+  letGo(): void {
+    this.frontEnd.letGo()
+  }
+
   /** Ends every worker in good order; the volume was saved before. */
   async leave(): Promise<void> {
     this.isEnding = true

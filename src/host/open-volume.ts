@@ -102,6 +102,14 @@ export interface WriteOptions {
   readonly fua?: boolean
 }
 
+export interface SuspendOptions {
+  /**
+   * Also writes what is dirty and marks the volume clean on its store, as `close` does: a copy of the store that is
+   * made before `resume` is a volume of its own. Without it the store is as after a power cut.
+   */
+  readonly save?: boolean
+}
+
 /** An open volume. All offsets and lengths are in bytes, of any alignment. */
 export class VdoVolume {
   /** For front ends that submit and complete instead of awaiting. */
@@ -110,6 +118,9 @@ export class VdoVolume {
   readonly halted: Promise<VdoError>
   private closing: Promise<void> | null = null
   private hasLetGo = false
+  private suspended = false
+  /** The last of the administrative acts, which wait for each other. */
+  private lastAct: Promise<unknown> = Promise.resolve()
 
   /** Use `openVolume`. */
   constructor(
@@ -157,9 +168,38 @@ export class VdoVolume {
     return collectStatistics(this.host.config, this.host.arena)
   }
 
-  /** Answers what is in flight, saves everything, marks the volume clean and ends its threads. */
+  /**
+   * Brings the volume to rest: what is in flight ends, and nothing is written to the store until `resume`. Requests
+   * that come meanwhile wait. A volume that is suspended already stays as it is.
+   */
+  suspend({ save = false }: SuspendOptions = {}): Promise<void> {
+    if (this.closing !== null) return this.refuse('suspend volume')
+    return this.inTurn(async () => {
+      if (this.suspended) return
+      await this.host.hold()
+      this.suspended = true
+      try {
+        await this.host.administer(save ? AdminCommand.Save : AdminCommand.Suspend, 'suspend volume')
+      } catch (error) {
+        // Its clients must not wait for a resume of what was never suspended.
+        await this.goOn().catch(() => {})
+        throw error
+      }
+    })
+  }
+
+  /** Ends `suspend`: what waits goes on. A volume that is not suspended stays as it is. */
+  resume(): Promise<void> {
+    if (this.closing !== null) return this.refuse('resume volume')
+    return this.inTurn(() => this.goOn())
+  }
+
+  /**
+   * Answers what is in flight, saves everything, marks the volume clean and ends its threads. A suspended volume is
+   * resumed for it.
+   */
   close(): Promise<void> {
-    this.closing ??= this.save()
+    this.closing ??= this.inTurn(() => this.save())
     return this.closing
   }
 
@@ -168,8 +208,25 @@ export class VdoVolume {
     await this.end(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
   }
 
+  private async goOn(): Promise<void> {
+    if (!this.suspended) return
+    this.suspended = false
+    try {
+      await this.host.administer(AdminCommand.Resume, 'resume volume')
+    } finally {
+      this.host.letGo()
+    }
+  }
+
+  private inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.lastAct.then(act)
+    this.lastAct = turn.catch(() => {})
+    return turn
+  }
+
   private async save(): Promise<void> {
     try {
+      await this.goOn()
       await this.host.drain()
       await this.host.administer(AdminCommand.Save, 'save volume')
       await this.host.leave()
@@ -192,10 +249,12 @@ export class VdoVolume {
     this.release()
   }
 
+  private refuse(what: string): Promise<never> {
+    return Promise.reject(new VdoError('VDO_CLOSED', `Cannot ${what}: the volume is closed`))
+  }
+
   private run(what: string, start: (done: (status: Status) => void) => void): Promise<void> {
-    if (this.closing !== null) {
-      return Promise.reject(new VdoError('VDO_CLOSED', `Cannot ${what}: the volume is closed`))
-    }
+    if (this.closing !== null) return this.refuse(what)
     return new Promise((resolve, reject) => {
       start((status) =>
         status === Status.Success ? resolve() : reject(statusError(`Cannot ${what}`, status)),
