@@ -159,8 +159,9 @@ function readJournal(disk: SimStore, volume: Volume, shape: VolumeShape): Extent
   const entries: Entry[] = []
   let used = logicalBlocksUsed
   let pages = blockMapDataBlocks
-  let tail = 0
-  for (let sequence = Math.min(blockMapHead, slabJournalHead); sequence <= highest; sequence++) {
+  // Where the journal ends. A journal whose first block is torn has no entries, and is in order.
+  let tail = Math.min(blockMapHead, slabJournalHead)
+  for (let sequence = tail; sequence <= highest; sequence++) {
     const block = disk.blockAt(journalOrigin + (sequence % journalBlocks))
     if (!isCandidate(volume, block, sequence % journalBlocks) || readJournalSequence(block, 0) !== sequence)
       break

@@ -44,6 +44,8 @@ export interface ScenarioReport {
   /** Power failures that were looked at, and how many of them needed a recovery. */
   readonly crashes: number
   readonly recoveries: number
+  /** Disks that failed and made the volume read-only. */
+  readonly readOnlyEntries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
   /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
@@ -84,6 +86,8 @@ const READ_BACK_DEPTH = 8
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
+/** How likely each request of a session is to fail, until one does. */
+const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
 
 class Scenario {
   private readonly prng: Prng
@@ -99,6 +103,9 @@ class Scenario {
   private noSpace = 0
   private crashes = 0
   private recoveries = 0
+  private readOnlyEntries = 0
+  private isReadOnly = false
+  private failuresBefore = 0
 
   constructor(private readonly options: ScenarioOptions) {
     this.prng = new Prng(options.seed)
@@ -113,12 +120,12 @@ class Scenario {
   run(): ScenarioReport {
     const { prng, options } = this
     const sessions = prng.between(2, 3)
-    for (let session = 0; session < sessions; session++) {
+    for (let session = 0; session < sessions && !this.isReadOnly; session++) {
       if (session > 0) this.reopen()
       this.session(Math.ceil(options.steps / sessions))
     }
     const { seed } = options
-    const { counters, traceHash, events, requests, noSpace, crashes, recoveries } = this
+    const { counters, traceHash, events, requests, noSpace, crashes, recoveries, readOnlyEntries } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
@@ -130,6 +137,7 @@ class Scenario {
       noSpace,
       crashes,
       recoveries,
+      readOnlyEntries,
       rare,
       counters,
     }
@@ -138,6 +146,7 @@ class Scenario {
   /** Load, read back what is there, work, save. */
   private session(steps: number): void {
     const { prng, oracle, config } = this
+    this.failuresBefore = this.store.failures
     const simulator = this.boot()
     this.readBack(simulator)
     const workload = new Workload(
@@ -145,10 +154,12 @@ class Scenario {
       prng.fork(),
       oracle,
       prng.between(1, config.shape.dataVios * 2),
+      () => this.hasFailed,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
+    this.store.failureChance = prng.pick(FAILURE_CHANCES)
     for (let issued = 0; issued < steps; ) {
-      if (prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
+      if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
         workload.issue()
         issued++
@@ -156,10 +167,8 @@ class Scenario {
       assert(simulator.step() || workload.inFlight === 0, 'the engine moves while requests are in flight')
     }
     finish(simulator, workload)
-    drain(simulator)
-    administer(simulator, AdminCommand.Save)
-    this.audit(simulator)
-    this.checkRest(simulator)
+    this.rest(simulator, AdminCommand.Save)
+    this.store.failureChance = 0
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
@@ -174,17 +183,12 @@ class Scenario {
     const { boards } = simulator.arena
     switch (prng.below(4) as Interlude) {
       case Interlude.Suspend:
-        drain(simulator)
-        administer(simulator, AdminCommand.Suspend)
-        this.checkRest(simulator)
-        administer(simulator, AdminCommand.Resume)
+        this.rest(simulator, AdminCommand.Suspend)
+        this.administer(simulator, AdminCommand.Resume)
         return
       case Interlude.Save:
-        drain(simulator)
-        administer(simulator, AdminCommand.Save)
-        this.audit(simulator)
-        this.checkRest(simulator)
-        administer(simulator, AdminCommand.Resume)
+        this.rest(simulator, AdminCommand.Save)
+        this.administer(simulator, AdminCommand.Resume)
         return
       case Interlude.Compression:
         simulator.frontEnd.setCompression(!boards.compressing)
@@ -192,6 +196,39 @@ class Scenario {
       case Interlude.Deduplication:
         boards.deduplicating = !boards.deduplicating
     }
+  }
+
+  /** Drains, suspends or saves, and looks at what is left. */
+  private rest(simulator: Simulator, command: AdminCommand.Suspend | AdminCommand.Save): void {
+    drain(simulator)
+    this.administer(simulator, command)
+    this.isReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
+    if (this.isReadOnly) this.checkReadOnly()
+    else if (command === AdminCommand.Save) this.audit(simulator)
+    this.checkRest(simulator)
+  }
+
+  private administer(simulator: Simulator, command: AdminCommand): void {
+    const status = administer(simulator, command)
+    if (this.hasFailed) return
+    if (status !== Status.Success) throw new Error(`${AdminCommand[command]} ends with ${Status[status]}`)
+    const { readOnlyReason } = simulator.arena.boards
+    if (readOnlyReason !== Status.Success) {
+      throw new Error(`the volume is read-only: ${Status[readOnlyReason]}`)
+    }
+  }
+
+  /** Whoever opens the volume next must know. */
+  private checkReadOnly(): void {
+    this.readOnlyEntries++
+    const { state } = this.superBlock()
+    if (state !== VolumeState.ReadOnly)
+      throw new Error(`a read-only volume is ${VolumeState[state]} on the disk`)
+  }
+
+  /** Whether a request of this session has failed. */
+  private get hasFailed(): boolean {
+    return this.store.failures > this.failuresBefore
   }
 
   /** An engine at rest asks nothing of the disk, whatever time passes. */
@@ -241,7 +278,7 @@ class Scenario {
       promises = this.oracle.promises
       if (prng.chance(promised ? CRASH_AFTER_PROMISE : crashChance)) this.crash()
     }
-    administer(simulator, AdminCommand.Load)
+    this.administer(simulator, AdminCommand.Load)
     return simulator
   }
 
@@ -276,7 +313,7 @@ class Scenario {
       throw new Error(`the audit finds ${JSON.stringify(result.problemCounts)}: ${sentences.join('; ')}`)
     }
     if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
-    checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
+    if (!this.hasFailed) checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
   }
 
   private readonly expand = (bytes: Uint8Array, at: number, size: number): boolean =>
@@ -285,6 +322,7 @@ class Scenario {
   /** Looks at what the disk would hold if the power failed now: a volume that recovers, and what must be in it. */
   private crash(): void {
     const { prng, config, options } = this
+    if (this.hasFailed) return
     const disk = this.store.crash(prng)
     const { superBlockPbn, isNew } = config.volume
     // A volume that was never loaded has no super block on the disk here.
@@ -317,16 +355,15 @@ class Scenario {
   }
 }
 
-function administer(simulator: Simulator, command: AdminCommand): void {
+/** Gives the answer to a command. */
+function administer(simulator: Simulator, command: AdminCommand): Status {
   let answer: Status | null = null
   simulator.frontEnd.administer(command, (status) => {
     answer = status
   })
   const answered = simulator.runUntil(() => answer !== null)
-  assert(answered, 'an administrative command is answered')
-  if (answer !== Status.Success) throw new Error(`${AdminCommand[command]} ends with ${Status[answer!]}`)
-  const { readOnlyReason } = simulator.arena.boards
-  if (readOnlyReason !== Status.Success) throw new Error(`the volume is read-only: ${Status[readOnlyReason]}`)
+  assert(answered && answer !== null, 'an administrative command is answered')
+  return answer
 }
 
 function finish(simulator: Simulator, workload: Workload): void {

@@ -24,6 +24,10 @@ interface UnstableBlock {
 export class SimStore {
   /** Requests that were submitted, ever: an engine at rest adds none. */
   requests = 0
+  /** How likely it is that the next request fails; the first that does makes it 0. */
+  failureChance = 0
+  /** Requests that failed. */
+  failures = 0
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
   private order = 0
@@ -192,6 +196,13 @@ export class SimDevice implements BlockDevice {
   step(): void {
     const { store, arena, prng, pending } = this
     const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
+    if (store.failureChance > 0 && prng.chance(store.failureChance)) {
+      store.failureChance = 0
+      store.failures++
+      if (request.op !== DeviceOp.Flush) store.end(request)
+      this.completed(request.tag, Status.IoError)
+      return
+    }
     if (request.op === DeviceOp.Flush) {
       store.endFlush(request.covered)
     } else {

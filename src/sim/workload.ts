@@ -34,6 +34,8 @@ export class Workload {
     private readonly oracle: Oracle,
     /** Requests in flight at most. */
     readonly depth: number,
+    /** Whether the disk has failed: requests may fail then, and what is read is not judged. */
+    private readonly isTolerant: () => boolean = () => false,
   ) {
     // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
     const leaves = Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
@@ -81,6 +83,7 @@ export class Workload {
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
+      if (this.isTolerant()) return this.oracle.dropRead(handle)
       if (status !== Status.Success) {
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
@@ -111,7 +114,7 @@ export class Workload {
     this.begin()
     this.target.flush((status) => {
       this.end(status)
-      this.oracle.endFlush(handle)
+      if (status === Status.Success) this.oracle.endFlush(handle)
       if (order !== this.flushesEnded++) throw new WorkloadFailure(`flush ${order} overtakes another`)
     })
   }
@@ -124,13 +127,14 @@ export class Workload {
     this.inFlight--
     this.answered++
     if (status === Status.NoSpace) this.noSpace++
-    else if (status !== Status.Success) throw new WorkloadFailure(`a request ends with ${Status[status]}`)
+    else if (status !== Status.Success && !this.isTolerant())
+      throw new WorkloadFailure(`a request ends with ${Status[status]}`)
   }
 
   private endWrite(handle: WriteHandle, status: Status, fua: boolean): void {
     this.end(status)
     const isOneBlock = Math.floor(handle.offset / BLOCK) === Math.floor((handle.end - 1) / BLOCK)
-    const failed = isOneBlock ? Outcome.Refused : Outcome.Unknown
+    const failed = isOneBlock && status === Status.NoSpace ? Outcome.Refused : Outcome.Unknown
     const outcome = status === Status.Success ? Outcome.Succeeded : failed
     this.complain(this.oracle.endWrite(handle, outcome, fua))
   }
