@@ -1,16 +1,17 @@
 #!/usr/bin/env node
-/** `npm run sim -- --seed N --steps M`: replays one seed, or runs many, and reports what they met. */
-import { crc32 } from 'node:zlib'
+/** `npm run sim -- --seed N --steps M`: replays one seed, or runs many on all cores, and reports what they met. */
+import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
-import { decodeSuperBlock } from '../format/super-block.js'
-import { memoryLender } from '../host/lend-memory.js'
-import { RARE, runScenario, type ScenarioReport } from '../sim/scenario.js'
+import { Piscina } from 'piscina'
+import { RARE, type ScenarioReport } from '../sim/scenario.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
+import { runSeed, type SeedResult } from './run-seed.js'
 
 interface SimOptions {
   readonly seed: number
   readonly seeds: number
   readonly steps: number
+  readonly jobs: number
   readonly json?: boolean
   readonly trace?: boolean
   readonly counters?: boolean
@@ -52,46 +53,55 @@ const program = new Command('sim')
   .option('--seed <n>', 'the (first) seed', whole, 1)
   .option('--seeds <n>', 'how many seeds to run', whole, 1)
   .option('--steps <n>', 'requests a seed', whole, 300)
-  .option('--trace', 'print every message')
+  .option('--jobs <n>', 'seeds at a time, each on a thread', whole, availableParallelism())
+  .option('--trace', 'print every message, one seed at a time')
   .option('--counters', 'print every counter at the end')
   .option('--keep-going', 'go on after a seed that fails')
   .option('--json', 'one JSON object a seed')
   .action(async (options: SimOptions) => {
-    const lend = await memoryLender()
     const totals = new Totals()
     const failed: number[] = []
-    for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
-      try {
-        const report = runScenario({
-          seed,
-          steps: options.steps,
-          lend,
-          decodeSuperBlock: (bytes) => decodeSuperBlock(bytes, crc32),
-          ...(options.trace && { trace: print }),
-        })
-        totals.add(report)
-        const { counters: _, ...line } = report
-        print(options.json ? JSON.stringify(line) : describe(report))
-      } catch (error) {
-        failed.push(seed)
-        process.exitCode = 1
-        process.stderr.write(`${describeError(error)}\n`)
-        if (!options.keepGoing) break
+    let ran = 0
+    for await (const result of results(options)) {
+      ran++
+      if ('report' in result) {
+        totals.add(result.report)
+        const { counters: _, ...line } = result.report
+        print(options.json ? JSON.stringify(line) : describe(result.report))
+        continue
       }
+      failed.push(result.seed)
+      process.exitCode = 1
+      process.stderr.write(`${result.failure}\n`)
+      if (!options.keepGoing) break
     }
-    totals.tell(options.seeds, failed, options.counters === true)
+    totals.tell(ran, failed, options.counters === true)
   })
 
-function describe({ seed, traceHash, events, requests }: ScenarioReport): string {
-  const trace = traceHash.toString(16).padStart(8, '0')
-  return `seed ${seed}: trace ${trace}, ${events} events, ${requests} requests`
+/** Results in the order of their seeds, however many run at a time. */
+async function* results({ seed, seeds, steps, jobs, trace }: SimOptions): AsyncGenerator<SeedResult> {
+  if (trace === true || seeds === 1 || jobs <= 1) {
+    for (let s = seed; s < seed + seeds; s++)
+      yield await runSeed(s, steps, trace === true ? print : undefined)
+    return
+  }
+  const farm = new Piscina<{ seed: number; steps: number }, SeedResult>({
+    filename: new URL('../../workers/seed-job.js', import.meta.url).href,
+    maxThreads: jobs,
+  })
+  try {
+    const running: Promise<SeedResult>[] = []
+    for (let s = seed; s < seed + seeds || running.length > 0; ) {
+      while (s < seed + seeds && running.length < jobs * 2) running.push(farm.run({ seed: s++, steps }))
+      yield await running.shift()!
+    }
+  } finally {
+    await farm.destroy()
+  }
 }
 
-/** The sentence with its seed, and where it comes from. */
-function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { cause, message } = error
-  return cause instanceof Error ? `${message}\n${cause.stack}` : (error.stack ?? message)
+function describe({ seed, traceHash, events, requests }: ScenarioReport): string {
+  return `seed ${seed}: trace ${traceHash.slice(0, 16)}…, ${events} events, ${requests} requests`
 }
 
 await program.parseAsync()

@@ -37,7 +37,8 @@ export const RARE = {
 
 export interface ScenarioReport {
   readonly seed: number
-  readonly traceHash: number
+  /** The digests of all sessions, one after another. */
+  readonly traceHash: string
   readonly events: number
   readonly requests: number
   readonly noSpace: number
@@ -97,7 +98,7 @@ class Scenario {
   private config: EngineConfig
   private readonly store: SimStore
   private readonly unpack: Unpack
-  private traceHash = 0
+  private traceHash = ''
   private events = 0
   private requests = 0
   private noSpace = 0
@@ -131,7 +132,7 @@ class Scenario {
     ) as Record<keyof typeof RARE, number>
     return {
       seed,
-      traceHash: traceHash >>> 0,
+      traceHash,
       events,
       requests,
       noSpace,
@@ -172,7 +173,7 @@ class Scenario {
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
-    this.traceHash = Math.imul(this.traceHash, 31) ^ simulator.traceHash
+    this.traceHash += simulator.traceHash
     this.events += simulator.steps
     this.requests += workload.answered
     this.noSpace += workload.noSpace

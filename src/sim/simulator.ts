@@ -9,9 +9,17 @@ import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import type { FrontEnd } from '../engine/front-end.js'
 import { SimDevice, type SimStore } from './sim-store.js'
+import { TraceDigest, type TraceHasher } from './trace-digest.js'
 
 /** What the caller lends: shared memory with a native over it (see host/native.ts), made anew for each simulator. */
-export type LendMemory = (bytes: number) => { readonly buffer: ArrayBufferLike; readonly native: Native }
+export type LendMemory = (bytes: number) => LentMemory
+
+export interface LentMemory {
+  readonly buffer: ArrayBufferLike
+  readonly native: Native
+  /** For the digest of one simulator's messages; the next simulator begins it anew. */
+  readonly hasher: TraceHasher
+}
 
 interface Choice {
   readonly thread: number
@@ -34,7 +42,7 @@ export class Simulator {
   private readonly devices: { readonly thread: number; readonly device: SimDevice }[] = []
   /** The front end was called from outside and may have something to send. */
   private asked = false
-  private hash = 0x811c9dc5
+  private readonly digest: TraceDigest
   private readonly choices: Choice[] = []
   /** What can happen next: a choice, or -1 - a device. */
   private readonly able: Int32Array
@@ -48,7 +56,8 @@ export class Simulator {
     lend: LendMemory,
     bytes: number,
   ) {
-    const { buffer, native } = lend(bytes)
+    const { buffer, native, hasher } = lend(bytes)
+    this.digest = new TraceDigest(hasher)
     const arena = new Arena(buffer, arenaConfig(config))
     this.arena = arena
     this.threads = config.plan.threads.map((_, thread) =>
@@ -66,7 +75,7 @@ export class Simulator {
     )
     this.threads.forEach(({ reactor }, thread) => {
       reactor.onDeliver = (word) => {
-        this.note(thread * 0x9e3779b1 + word)
+        this.digest.add(thread, word)
         this.onMessage?.(this.steps, thread, word)
       }
       for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })
@@ -79,9 +88,9 @@ export class Simulator {
     this.hurry = prng.pick([0, 0, 0.001, 0.01])
   }
 
-  /** A number that two runs share only if every zone saw the same messages in the same order. */
-  get traceHash(): number {
-    return this.hash >>> 0
+  /** What two runs share only if every zone saw the same messages in the same order; asked for at the end. */
+  get traceHash(): string {
+    return this.digest.finish()
   }
 
   /** One event. False if nothing can happen any more, not even by waiting. */
@@ -130,10 +139,5 @@ export class Simulator {
     this.nowMs = Math.max(this.nowMs, due)
     for (const { reactor } of this.threads) reactor.passOf(reactor.rings, 0)
     return true
-  }
-
-  private note(value: number): void {
-    this.hash = Math.imul(this.hash ^ (value | 0), 0x01000193)
-    this.hash ^= this.hash >>> 15
   }
 }

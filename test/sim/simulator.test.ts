@@ -41,8 +41,8 @@ describe('the whole engine in one thread', function () {
   /** Memory with a helper of the engine that is not what it should be. */
   function lendWith(plant: typeof WeakNames): LendMemory {
     return (bytes) => {
-      const { buffer, native } = lend(bytes)
-      return { buffer, native: new plant(native, new Uint8Array(buffer), NAME_BITS) }
+      const { buffer, native, hasher } = lend(bytes)
+      return { buffer, hasher, native: new plant(native, new Uint8Array(buffer), NAME_BITS) }
     }
   }
 
