@@ -450,8 +450,11 @@ export class DeltaIndex {
     for (let i = 0; i < count; i++) this.bytes[start + i] = bytes[at + i]
   }
 
-  /** Whether a list that others wrote is whole. Counts its entries, so it is called once for each. */
-  admitList(list: number, maxKey: number): boolean {
+  /**
+   * Whether a list that others wrote is whole, with keys up to `maxKey` and payloads no farther from `first` than
+   * `reach`, round the end of what a payload can be. Counts its entries, so it is called once for each.
+   */
+  admitList(list: number, maxKey: number, first: number, reach: number): boolean {
     const { bytes, headers, coding } = this
     const header = (list + 1) * HEADER_WORDS
     const start = headers[header + START]
@@ -461,7 +464,10 @@ export class DeltaIndex {
     let bit = phase
     let entries = 0
     let collisions = 0
+    const payloadMask = 2 ** coding.payloadBits - 1
     while (bit < end) {
+      if (bit + coding.payloadBits > end) return false
+      if (((readBits(bytes, start, bit, coding.payloadBits) - first) & payloadMask) > reach) return false
       const delta = readDelta(coding, bytes, start, bit + coding.payloadBits, end)
       if (delta === NO_DELTA) return false
       key += delta

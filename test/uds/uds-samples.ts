@@ -1,0 +1,141 @@
+/** Index regions that other implementations wrote, from the shared material: as blocks that can be read and written. */
+
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { indexShapeOf } from '../../src/format/index-region.js'
+import { IndexGeometry, smallIndexShape } from '../../src/uds/geometry.js'
+import { type Steps, StorageOp } from '../../src/uds/storage-steps.js'
+import type { Area, VolumeNonce } from '../../src/uds/volume-index-save.js'
+import { requireShared } from '../tools.js'
+
+const BLOCK = 4096
+
+/** A device of blocks; what was never written is zero. */
+export class MapStorage {
+  readonly blocks = new Map<number, Uint8Array>()
+
+  read(block: number, count: number, bytes: Uint8Array, at: number): void {
+    for (let i = 0; i < count; i++) {
+      const found = this.blocks.get(block + i)
+      const to = at + i * BLOCK
+      if (found === undefined) bytes.fill(0, to, to + BLOCK)
+      else bytes.set(found, to)
+    }
+  }
+
+  write(block: number, count: number, bytes: Uint8Array, at: number): void {
+    for (let i = 0; i < count; i++) {
+      this.blocks.set(block + i, bytes.slice(at + i * BLOCK, at + (i + 1) * BLOCK))
+    }
+  }
+
+  area({ block, blocks }: Area): Uint8Array {
+    const bytes = new Uint8Array(blocks * BLOCK)
+    this.read(block, blocks, bytes, 0)
+    return bytes
+  }
+
+  /** Does work to its end. */
+  run<T>(steps: Steps<T>): T {
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
+      if (value.op === StorageOp.Read) this.read(value.block, value.count, value.bytes, value.at)
+      else if (value.op === StorageOp.Write) this.write(value.block, value.count, value.bytes, value.at)
+    }
+  }
+}
+
+export interface SampleSave {
+  readonly time: number
+  readonly newest: number
+  readonly oldest: number
+  readonly zones: number
+}
+
+export interface SampleFacts {
+  readonly name: string
+  readonly memory_size: number
+  readonly sparse: boolean
+  readonly extents: readonly (readonly [number, number])[]
+  readonly volume_nonce: string
+  readonly saves: readonly (SampleSave | null)[]
+  readonly expect?: { readonly count: number; readonly found: number }
+}
+
+export interface Sample {
+  readonly facts: SampleFacts
+  readonly geometry: IndexGeometry
+  readonly storage: MapStorage
+  readonly nonce: VolumeNonce
+}
+
+export const SAMPLE_NAMES = [
+  'dense1-clean',
+  'dense3-clean',
+  'dense1-unclean',
+  'dense1-rebuilt',
+  'sparse1-clean',
+  'sparse1-rebuilt',
+  'bias-clean',
+  'kernel-clean1',
+  'kernel-crash',
+  'kernel-sparse',
+] as const
+export type SampleName = (typeof SAMPLE_NAMES)[number]
+
+export function openSample(context: Mocha.Context, name: SampleName): Sample {
+  const folder = join(requireShared(context), 'fixtures/uds')
+  const { samples } = JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8')) as {
+    samples: SampleFacts[]
+  }
+  const facts = samples.find((sample) => sample.name === name)!
+  const bytes = unpack(join(folder, `${name}.blocks.xz`))
+  const storage = new MapStorage()
+  let at = 0
+  for (const [block, count] of facts.extents) {
+    storage.write(block, count, bytes, at)
+    at += count * BLOCK
+  }
+  const shape =
+    facts.memory_size === -1 ? smallIndexShape(facts.sparse) : indexShapeOf(facts.memory_size, facts.sparse)
+  const nonce = BigInt(facts.volume_nonce)
+  return {
+    facts,
+    geometry: new IndexGeometry(shape),
+    storage,
+    nonce: { low: Number(nonce & 0xffff_ffffn), high: Number(nonce >> 32n) },
+  }
+}
+
+/** The expected answers: 11 bytes for each name. */
+export function readExpected(context: Mocha.Context, name: SampleName): Uint8Array {
+  return unpack(join(requireShared(context), 'fixtures/uds', `${name}.expect.xz`))
+}
+
+function unpack(path: string): Uint8Array {
+  const { status, stdout } = spawnSync('xz', ['-dc', path], { maxBuffer: 1 << 28 })
+  if (status !== 0) throw new Error(`Cannot unpack ${path}: xz gave ${status}`)
+  return stdout
+}
+
+/** The areas of a save slot, as the reference lays them out: header, page map, volume index zones, open chapter. */
+export function areasOfSave(
+  geometry: IndexGeometry,
+  slot: number,
+  zones: number,
+): { header: Area; pageMap: Area; volumeIndex: Area[]; openChapter: Area } {
+  const { region } = geometry
+  const save = 1 + region.volumeIndexBlocks + region.pageMapBlocks + region.openChapterBlocks
+  const header = 3 + region.chapterBlocks + slot * save
+  const pageMap = header + 1
+  const first = pageMap + region.pageMapBlocks
+  const each = Math.floor(region.volumeIndexBlocks / zones)
+  return {
+    header: { block: header, blocks: 1 },
+    pageMap: { block: pageMap, blocks: region.pageMapBlocks },
+    volumeIndex: Array.from({ length: zones }, (_, i) => ({ block: first + i * each, blocks: each })),
+    openChapter: { block: first + zones * each, blocks: region.openChapterBlocks },
+  }
+}
