@@ -3,6 +3,14 @@ import { assert } from '../base/assert.js'
 import type { Arena } from '../engine/arena.js'
 import { Counter } from '../vio/counters.js'
 
+/** Five counters each: I/O by what it is for, started and completed. */
+const BIO_FAMILIES = [
+  [Counter.BiosOutRead, Counter.BiosOutCompletedRead],
+  [Counter.BiosMetaRead, Counter.BiosMetaCompletedRead],
+  [Counter.BiosJournalRead, Counter.BiosJournalCompletedRead],
+  [Counter.BiosPageCacheRead, Counter.BiosPageCacheCompletedRead],
+] as const
+
 /** Counters that are equal when nothing is under way. */
 const EQUAL: readonly (readonly [Counter, Counter])[] = [
   [Counter.JournalEntriesStarted, Counter.JournalEntriesWritten],
@@ -17,8 +25,9 @@ const EQUAL: readonly (readonly [Counter, Counter])[] = [
   [Counter.BiosInPartialRead, Counter.BiosAcknowledgedPartialRead],
   [Counter.BiosInPartialWrite, Counter.BiosAcknowledgedPartialWrite],
   [Counter.BiosInPartialDiscard, Counter.BiosAcknowledgedPartialDiscard],
-  [Counter.BiosOutRead, Counter.BiosOutCompletedRead],
-  [Counter.BiosOutWrite, Counter.BiosOutCompletedWrite],
+  ...BIO_FAMILIES.flatMap(([started, completed]) =>
+    [0, 1, 2, 3, 4].map((at) => [started + at, completed + at] as const),
+  ),
 ]
 
 /** Gauges of what is under way. */

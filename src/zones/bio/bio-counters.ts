@@ -1,84 +1,78 @@
-/** Which counter an I/O moves: by what it is for and what it does. */
+/** Which counters an I/O moves: those of the families that it belongs to, when it starts and when it is done. */
 import { Counter } from '../../vio/counters.js'
 import { IoFlag, IoKind } from '../../vio/vio-table.js'
 
-/** The counters of one kind of I/O; null where nothing is reported. */
-interface KindCounters {
-  readonly read: Counter | null
-  readonly write: Counter | null
-  readonly completedRead: Counter | null
-  readonly completedWrite: Counter | null
-  /** Storage flushes of their own, and those that go before a write. */
-  readonly flush: Counter | null
-  readonly fua: Counter | null
-}
+/** Places within a family of counters. */
+const READ = 0
+const WRITE = 1
+const EMPTY_FLUSH = 2
+const FLUSH = 3
+const FUA = 4
 
-const DATA: KindCounters = {
-  read: Counter.BiosOutRead,
-  write: Counter.BiosOutWrite,
-  completedRead: Counter.BiosOutCompletedRead,
-  completedWrite: Counter.BiosOutCompletedWrite,
-  flush: Counter.FlushOut,
-  fua: null,
-}
+/** From the first counter of a family to the first of the same family's completed ones. */
+const COMPLETED = Counter.BiosOutCompletedRead - Counter.BiosOutRead
 
-const COUNTERS: Readonly<Record<IoKind, KindCounters>> = {
-  [IoKind.Data]: DATA,
-  [IoKind.Compressed]: DATA,
-  [IoKind.PageCache]: {
-    read: Counter.BiosPageCacheRead,
-    write: Counter.BiosPageCacheWrite,
-    completedRead: null,
-    completedWrite: null,
-    flush: Counter.BiosPageCacheFlush,
-    fua: null,
-  },
-  [IoKind.Metadata]: {
-    read: Counter.BiosMetaRead,
-    write: Counter.BiosMetaWrite,
-    completedRead: null,
-    completedWrite: null,
-    flush: Counter.BiosMetaFlush,
-    fua: Counter.BiosMetaFua,
-  },
-  [IoKind.Journal]: {
-    // The running journal never reads; whoever reads it (recovery) reads metadata.
-    read: Counter.BiosMetaRead,
-    write: Counter.BiosJournalWrite,
-    completedRead: null,
-    completedWrite: null,
-    flush: Counter.BiosJournalFlush,
-    fua: Counter.BiosJournalFua,
-  },
+const NO_PART = -1
+
+/** The family of each kind, by IoKind, and the part of it that is counted beside it. */
+const FAMILIES: Readonly<Record<IoKind, Counter>> = {
+  [IoKind.Data]: Counter.BiosOutRead,
+  [IoKind.Compressed]: Counter.BiosOutRead,
+  [IoKind.PageCache]: Counter.BiosMetaRead,
+  [IoKind.Metadata]: Counter.BiosMetaRead,
+  [IoKind.Journal]: Counter.BiosMetaRead,
+}
+const PARTS: Readonly<Record<IoKind, Counter | typeof NO_PART>> = {
+  [IoKind.Data]: NO_PART,
+  [IoKind.Compressed]: NO_PART,
+  [IoKind.PageCache]: Counter.BiosPageCacheRead,
+  [IoKind.Metadata]: NO_PART,
+  [IoKind.Journal]: Counter.BiosJournalRead,
 }
 
 export class BioCounters {
   constructor(private readonly row: Float64Array) {}
 
   reads(kind: IoKind): void {
-    this.add(COUNTERS[kind].read)
-  }
-
-  writes(kind: IoKind, flags: number): void {
-    const of = COUNTERS[kind]
-    this.add(of.write)
-    if ((flags & IoFlag.Preflush) !== 0) this.add(of.flush)
-    if ((flags & IoFlag.Fua) !== 0) this.add(of.fua)
-  }
-
-  flushes(kind: IoKind): void {
-    this.add(COUNTERS[kind].flush)
+    this.add(kind, READ)
   }
 
   hasRead(kind: IoKind): void {
-    this.add(COUNTERS[kind].completedRead)
+    this.add(kind, READ + COMPLETED)
   }
 
-  hasWritten(kind: IoKind): void {
-    this.add(COUNTERS[kind].completedWrite)
+  writes(kind: IoKind, flags: number): void {
+    this.addWrite(kind, flags, 0)
   }
 
-  private add(counter: Counter | null): void {
-    if (counter !== null) this.row[counter]++
+  hasWritten(kind: IoKind, flags: number): void {
+    this.addWrite(kind, flags, COMPLETED)
+  }
+
+  /** A flush of the flusher's is a user's and has a counter of its own. */
+  flushes(kind: IoKind): void {
+    if (FAMILIES[kind] === Counter.BiosOutRead) this.row[Counter.FlushOut]++
+    else this.addFlush(kind, 0)
+  }
+
+  hasFlushed(kind: IoKind): void {
+    if (FAMILIES[kind] !== Counter.BiosOutRead) this.addFlush(kind, COMPLETED)
+  }
+
+  private addWrite(kind: IoKind, flags: number, stage: number): void {
+    this.add(kind, WRITE + stage)
+    if ((flags & IoFlag.Preflush) !== 0) this.add(kind, FLUSH + stage)
+    if ((flags & IoFlag.Fua) !== 0) this.add(kind, FUA + stage)
+  }
+
+  private addFlush(kind: IoKind, stage: number): void {
+    this.add(kind, EMPTY_FLUSH + stage)
+    this.add(kind, FLUSH + stage)
+  }
+
+  private add(kind: IoKind, place: number): void {
+    this.row[FAMILIES[kind] + place]++
+    const part = PARTS[kind]
+    if (part !== NO_PART) this.row[part + place]++
   }
 }

@@ -131,8 +131,8 @@ export class BioZone implements Zone {
   }
 
   private awaitSync(vio: VioIndex, stage: Stage): void {
-    if (this.distrusted && stage !== Stage.Fua) return this.finish(vio, Status.IoError)
     this.stages[vio] = stage
+    if (this.distrusted && stage !== Stage.Fua) return this.finish(vio, Status.IoError)
     this.queues.push(NEXT_SYNC, vio)
   }
 
@@ -173,13 +173,8 @@ export class BioZone implements Zone {
     if (tag === SYNC_TAG) return this.synced(status)
     const vio = tag as VioIndex
     const { vios } = this.context
-    const kind = vios.ioKind[vio]
-    if (this.stages[vio] === Stage.Reading) {
-      this.counters.hasRead(kind)
-      return this.finish(vio, status)
-    }
+    if (this.stages[vio] === Stage.Reading) return this.finish(vio, status)
     assert(this.stages[vio] === Stage.Writing, 'a device completes what it was given')
-    this.counters.hasWritten(kind)
     if (status !== Status.Success || (vios.ioFlags[vio] & IoFlag.Fua) === 0) return this.finish(vio, status)
     this.awaitSync(vio, Stage.Fua)
   }
@@ -202,9 +197,20 @@ export class BioZone implements Zone {
   }
 
   private finish(vio: VioIndex, status: Status): void {
+    this.countEnd(vio)
     if (status !== Status.Success) this.context.vios.fail(vio, status)
     this.stages[vio] = Stage.Idle
     this.goBack(vio)
+  }
+
+  /** Everything that was counted when it began is counted once more when it ends, well or not. */
+  private countEnd(vio: VioIndex): void {
+    const { vios } = this.context
+    const kind = vios.ioKind[vio]
+    const stage: Stage = this.stages[vio]
+    if (stage === Stage.Reading) this.counters.hasRead(kind)
+    else if (stage === Stage.Flush) this.counters.hasFlushed(kind)
+    else this.counters.hasWritten(kind, vios.ioFlags[vio])
   }
 
   private goBack(vio: VioIndex): void {

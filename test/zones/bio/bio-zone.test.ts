@@ -119,26 +119,42 @@ describe('the bio room', () => {
       expect(vios.status[vio]).to.equal(Status.EngineHalted)
     })
 
-    it('counts by kind', () => {
+    it('counts by kind, when an I/O starts and when it is done, and what is metadata as such', () => {
       const { counters } = bench.context(Room.Bio)
       bio.receive(BioOp.Write, aim(1))
       bio.receive(BioOp.Read, aim(2, IoKind.Compressed))
       bio.receive(BioOp.Write, aim(3, IoKind.Journal, IoFlag.Preflush | IoFlag.Fua))
       bio.receive(BioOp.Flush, aim(0, IoKind.PageCache))
       bio.receive(BioOp.Flush, aim(0))
+      const family = (first: Counter) => [...counters.subarray(first, first + 5)]
+      expect(family(Counter.BiosOutCompletedRead)).to.deep.equal([0, 0, 0, 0, 0])
+      expect(family(Counter.BiosMetaCompletedRead)).to.deep.equal([0, 0, 0, 0, 0])
       bio.endPass()
-      const counted = Object.entries(Counter).filter(([, at]) => typeof at === 'number' && counters[at] === 1)
-      expect(counted.map(([name]) => name)).to.have.members([
-        'BiosOutWrite',
-        'BiosOutCompletedWrite',
-        'BiosOutRead',
-        'BiosOutCompletedRead',
-        'BiosJournalWrite',
-        'BiosJournalFlush',
-        'BiosJournalFua',
-        'BiosPageCacheFlush',
-        'FlushOut',
-      ])
+      // Reads, writes, empty flushes, flushes, FUA.
+      for (const [started, completed, counts] of [
+        [Counter.BiosOutRead, Counter.BiosOutCompletedRead, [1, 1, 0, 0, 0]],
+        [Counter.BiosMetaRead, Counter.BiosMetaCompletedRead, [0, 1, 1, 2, 1]],
+        [Counter.BiosJournalRead, Counter.BiosJournalCompletedRead, [0, 1, 0, 1, 1]],
+        [Counter.BiosPageCacheRead, Counter.BiosPageCacheCompletedRead, [0, 0, 1, 1, 0]],
+      ] as const) {
+        expect(family(started)).to.deep.equal(counts)
+        expect(family(completed)).to.deep.equal(counts)
+      }
+      expect(counters[Counter.FlushOut]).to.equal(1)
+    })
+
+    it('counts what fails as completed', () => {
+      const { counters } = bench.context(Room.Bio)
+      device.failSyncs = true
+      bio.receive(BioOp.Flush, aim(0, IoKind.Journal))
+      bio.endPass()
+      bio.receive(BioOp.Write, aim(5, IoKind.Metadata, IoFlag.Preflush))
+      bio.receive(BioOp.Write, aim(6))
+      bench.arena.boards.halt()
+      bio.endPass()
+      expect(counters[Counter.BiosMetaCompletedEmptyFlush]).to.equal(1)
+      expect(counters[Counter.BiosMetaCompletedWrite]).to.equal(1)
+      expect(counters[Counter.BiosOutCompletedWrite]).to.equal(1)
     })
   })
 
