@@ -17,7 +17,6 @@ import { WaitQueues } from '../../base/wait-queue.js'
 import { SLAB_SUMMARY_BLOCKS } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
 import { afterAllocationLock, toCleanup } from '../../vio/cleanup-path.js'
-import { Counter } from '../../vio/counters.js'
 import { LockKind, ZoneJournalLocks } from '../../vio/journal-locks.js'
 import { AdminCommand, BioOp, FrontOp, hop, JournalOp, LogicalOp, PhysicalOp } from '../../vio/opcodes.js'
 import { IoFlag, IoKind, MappingState } from '../../vio/vio-table.js'
@@ -357,7 +356,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   }
 
   entryDone(row: number, status: Status): void {
-    const { vios, post, placement, counters } = this.context
+    const { vios, post, placement } = this.context
     const vio = (row >> 1) as VioIndex
     if ((row & 1) === 1) {
       vios.decrementStatus[vio] = status
@@ -367,7 +366,6 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     vios.fail(vio, status)
     if (this.isForTree[vio] === 1) {
       this.isForTree[vio] = 0
-      if (status === Status.Success) counters[Counter.TreePagesAllocated]++
       this.releaseLock(vios.newPbn[vio])
       post.send(afterTreeIncrement(vios, placement, vio), vio)
     } else {
