@@ -491,8 +491,8 @@ export function commitTailsUpTo(
   slabs: readonly Slab[],
   recoveryLock: SequenceNumber,
 ): void {
-  if (keeper.isReadOnly) return
-  for (;;) {
+  // A commit may be what makes the volume read-only: then no journal leaves the list any more.
+  while (!keeper.isReadOnly) {
     const local = keeper.dirtyJournals.firstUpTo(recoveryLock)
     if (local === NO_JOURNAL) return
     slabs[local].journal.commitTail()
