@@ -8,7 +8,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import { Mesh } from '../reactor/mesh.js'
 import { Boards } from '../vio/boards.js'
 import { COUNTER_COUNT } from '../vio/counters.js'
-import { DedupeContexts } from '../vio/dedupe-contexts.js'
+import { contextsPerZone, DedupeContexts } from '../vio/dedupe-contexts.js'
 import { JournalLockTable } from '../vio/journal-locks.js'
 import { MetadataPools } from '../vio/metadata-pools.js'
 import { PbnLockTable } from '../vio/pbn-locks.js'
@@ -51,7 +51,7 @@ export class Arena {
     this.pools = new MetadataPools(shape, counts)
     this.vios = new VioTable(bump, shape.dataVios, this.pools.otherVios)
     this.pbnLocks = new PbnLockTable(bump, counts.physical * shape.pbnLocks)
-    this.contexts = new DedupeContexts(bump, counts.hash * shape.dedupeContexts)
+    this.contexts = new DedupeContexts(bump, counts.hash * contextsPerZone(shape, counts))
     this.journalLocks = new JournalLockTable(bump, volume.journalBlocks)
     this.boards = new Boards(bump, counts.logical)
     this.mesh = new Mesh(bump, threads, ringCapacity(config))
@@ -91,6 +91,6 @@ export function arenaBytes(config: ArenaConfig): number {
 export function ringCapacity(config: ArenaConfig): number {
   const { shape, counts } = config
   const pools = new MetadataPools(shape, counts)
-  const most = shape.dataVios * 4 + pools.otherVios + counts.hash * shape.dedupeContexts + 1024
+  const most = shape.dataVios * 4 + pools.otherVios + counts.hash * contextsPerZone(shape, counts) + 1024
   return 2 ** Math.ceil(Math.log2(most))
 }

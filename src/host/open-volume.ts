@@ -12,6 +12,7 @@ import { readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { Status } from '../base/status.js'
+import { requireRunnable } from '../engine/check-shape.js'
 import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
@@ -85,6 +86,7 @@ export async function openVolumeOn(
     )
   }
   const shape = { ...VDO_SHAPE, ...options.shape }
+  requireRunnable(shape, volume, plan.counts)
   const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
   host.arena.boards.compressing = options.compression ?? true
   host.arena.boards.deduplicating = options.deduplication ?? true

@@ -7,6 +7,7 @@ import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
+import { requireRunnable } from '../engine/check-shape.js'
 import type { FrontEnd } from '../engine/front-end.js'
 import { SimDevice, type SimStore } from './sim-store.js'
 import { TraceDigest, type TraceHasher } from './trace-digest.js'
@@ -56,6 +57,7 @@ export class Simulator {
     lend: LendMemory,
     bytes: number,
   ) {
+    requireRunnable(config.shape, config.volume, config.plan.counts)
     const { buffer, native, hasher } = lend(bytes)
     this.digest = new TraceDigest(hasher)
     const arena = new Arena(buffer, arenaConfig(config))

@@ -45,5 +45,13 @@ export class MetadataPools {
     this.physical = Array.from({ length: counts.physical }, () => take(shape.allocatorVios))
     this.otherVios = next - shape.dataVios
     assert(next <= MAX_OPERAND, 'every vio fits the operand of a message')
+    assert(this.otherVios === otherVioCount(shape, counts), 'the count of vios is known beforehand')
   }
+}
+
+/** All rows but the data vios, as a sum. */
+export function otherVioCount(shape: VolumeShape, counts: ZoneCounts): number {
+  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios } = shape
+  const ofZones = counts.logical * blockMapVios + counts.physical * allocatorVios
+  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofZones
 }
