@@ -63,7 +63,7 @@ export type NoteCode =
   | 'PROVISIONAL_COUNTER'
   /** A block that is mapped both as a whole and by fragments. */
   | 'MIXED_MAPPING'
-  /** A summary hint of a volume that was not closed. */
+  /** A summary hint that is off by a step, or of a volume that was not closed. */
   | 'STALE_HINT'
 
 /** Where: as much of it as applies. */

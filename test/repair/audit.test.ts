@@ -181,8 +181,10 @@ describe('audit of a volume that the kernel closed', function () {
     it('a hint that is off, a summary entry that cannot be', () => {
       const summary = planted.block(SUMMARY)
       const entry = readSummaryEntry(summary, 0, 0)
-      writeSummaryEntry(summary, 0, 0, entry ^ 0x100)
+      writeSummaryEntry(summary, 0, 0, entry ^ 0x1000)
       expect(codes(planted.audit())).to.deep.equal(['SUMMARY_HINT'])
+      writeSummaryEntry(summary, 0, 0, entry + 0x100)
+      expect(planted.audit().noteCounts).to.deep.equal({ STALE_HINT: 1 })
       writeSummaryEntry(summary, 0, 0, entry)
       writeSummaryEntry(summary, 0, 7, readSummaryEntry(summary, 0, 7) | 0x8000)
       expect(codes(planted.audit())).to.deep.equal(['SUMMARY_ENTRY'])
