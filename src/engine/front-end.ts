@@ -158,7 +158,6 @@ export class FrontEnd implements Zone, ExportTarget {
   administer(command: AdminCommand, done: Completion): void {
     assert(this.adminDone === null, 'one administrative command at a time')
     this.adminDone = done
-    this.context.boards.adminCommand = command
     this.context.post.send(hop(AdminOp.Command, 0), command)
     this.onWork()
   }

@@ -49,11 +49,6 @@ export class Ring {
     this.staged = (this.staged + 1) | 0
   }
 
-  /** Producer: whether anything is staged and unpublished. */
-  get hasStaged(): boolean {
-    return this.staged !== this.header[HEAD]
-  }
-
   /** Producer: makes what is staged visible. True if there was anything. */
   publish(): boolean {
     if (this.staged === this.header[HEAD]) return false

@@ -82,13 +82,7 @@ export class Boards {
     Atomics.store(this.words, 0, 1)
   }
 
-  /** The command that the front end gave to the admin zone, and the answer. */
-  get adminCommand(): number {
-    return Atomics.load(this.words, 1)
-  }
-  set adminCommand(command: number) {
-    Atomics.store(this.words, 1, command)
-  }
+  /** How the command that the admin zone answers has ended. Written by the admin zone. */
   get adminStatus(): Status {
     return Atomics.load(this.words, 2)
   }

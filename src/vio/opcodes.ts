@@ -20,7 +20,6 @@ export enum Room {
   Index = 9,
   Admin = 10,
 }
-export const ROOM_COUNT = 11
 
 /** The front end: vio pool, splitting, acknowledgements. One, on the thread of the servers. */
 export enum FrontOp {
@@ -204,12 +203,11 @@ export enum IndexOp {
 
 /** The admin zone, hosted with the journal. */
 export enum AdminOp {
-  /** Start the command on the admin board (from the front end). */
+  /** Start a command (operand: an AdminCommand; from the front end). */
   Command = (Room.Admin << 5) + 0,
   /** A zone finished the phase in progress (operand: its zone within its room); status on the admin board. */
   PhaseDone,
-  /** Answer to the super block's I/O (a metadata vio). */
-  SuperBlockRead,
+  /** The super block is on disk (a metadata vio). */
   SuperBlockWritten,
   /** Answer to a storage flush (a metadata vio). */
   StorageFlushed,
@@ -235,9 +233,7 @@ export type Op =
   | IndexOp
   | AdminOp
 
-export const MAX_ZONES_IN_A_ROOM = 128
 export const MAX_OPERAND = 0xffff
-export const NO_HOP: Hop = -1
 
 export const hop = (op: Op, zone: number): Hop => (op << 7) | zone
 export const roomOfHop = (h: Hop): Room => h >>> 12

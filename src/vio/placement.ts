@@ -30,11 +30,6 @@ export class Placement {
     return this.slab(pbn) % this.counts.physical
   }
 
-  /** Offset within the slab. */
-  slabOffset(pbn: Pbn): number {
-    return (pbn - this.volume.depotOrigin) % this.volume.slabBlocks
-  }
-
   /** Whether a map entry may name this block: one of the data blocks of some slab. */
   isDataBlock(pbn: number): boolean {
     const offset = pbn - this.volume.depotOrigin

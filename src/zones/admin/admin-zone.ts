@@ -116,8 +116,6 @@ export class AdminZone implements Zone {
         return this.enterReadOnly()
       case AdminOp.ReadOnlyEntered:
         return this.readOnlyEntered()
-      case AdminOp.SuperBlockRead:
-        return unreachable('the super block is read before the engine starts')
       default:
         return unreachable('the admin zone knows its messages', op)
     }

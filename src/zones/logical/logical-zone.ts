@@ -40,7 +40,7 @@ import { FlushGenerations } from './flush-generations.js'
 import { Forest } from './forest.js'
 import { LbnLocks } from './lbn-locks.js'
 import { MapVios } from './map-vios.js'
-import { PAGE_REFUSED, PAGE_WAITS, PageCache, type PageUser } from './page-cache.js'
+import { cachePagesPerZone, PAGE_REFUSED, PAGE_WAITS, PageCache, type PageUser } from './page-cache.js'
 import { WriteOut } from './write-out.js'
 
 /** What a vio wants of its leaf page. */
@@ -103,7 +103,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     this.forest = new Forest(context)
     this.mapVios = new MapVios(context.pools.logical[zone])
     this.blockMap = new BlockMap(context, this.forest, this.mapVios, this)
-    const leaves = Math.floor(shape.cachePages / counts.logical)
+    const leaves = cachePagesPerZone(shape.cachePages, counts.logical)
     this.dirtyLists = new DirtyLists(leaves + this.forest.rows, shape.blockMapAge, journalLocks)
     this.cache = new PageCache(context, this.dirtyLists, this)
     this.writeOut = new WriteOut(context, this.dirtyLists, this.cache, this.forest, this.mapVios, this)

@@ -367,6 +367,6 @@ export class PageCache {
 }
 
 /** Pages are dealt to the zones in equal shares. */
-function cachePagesPerZone(cachePages: number, zones: number): number {
+export function cachePagesPerZone(cachePages: number, zones: number): number {
   return Math.floor(cachePages / zones)
 }
