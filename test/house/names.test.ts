@@ -14,7 +14,7 @@ describe('source files', () => {
       .filter(
         (path) =>
           !path
-            .replace(/(?:\.test|\.d)?\.(?:ts|yaml)$/, '')
+            .replace(/(?:\.test|\.long|\.d)?\.(?:ts|yaml)$/, '')
             .split('/')
             .every((part) => KEBAB.test(part)),
       )
