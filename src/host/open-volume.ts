@@ -11,7 +11,7 @@
 import { readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
-import { Status } from '../base/status.js'
+import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
@@ -198,7 +198,7 @@ export class VdoVolume {
 
   /**
    * Answers what is in flight, saves everything, marks the volume clean and ends its threads. A suspended volume is
-   * resumed for it.
+   * resumed for it. Rejects, with all of it ended, if the volume has become read-only: not everything is saved.
    */
   close(): Promise<void> {
     this.closing ??= this.inTurn(() => this.save())
@@ -237,6 +237,12 @@ export class VdoVolume {
       throw this.host.haltedBy ?? error
     }
     this.letGo()
+    const why = this.host.arena.boards.readOnlyReason
+    if (why === Status.Success) return
+    throw new VdoError(
+      'VDO_READ_ONLY',
+      `The volume ended in read-only mode (${STATUS_FACTS[why].sentence}): what was written since the last flush may be lost`,
+    )
   }
 
   /** The store is let go when nobody can touch it any more. */

@@ -70,7 +70,7 @@ describe('a volume on a store that fails', function () {
         }
         expect(volume.statistics().mode).to.equal('read-only')
         // Where the store takes writes again, the state of the volume reaches it at the latest now.
-        await volume.close()
+        expect(await codeOf(volume.close())).to.equal('VDO_READ_ONLY')
         expect(state()).to.equal(op === DeviceOp.Write ? VolumeState.Dirty : VolumeState.ReadOnly)
       })
     }
@@ -84,8 +84,17 @@ describe('a volume on a store that fails', function () {
     const refused = codeOf(volume.write(0, noise(2), { fua: true }))
     expect(await refused).to.be.oneOf(['VDO_READ_ONLY', 'VDO_IO_ERROR'])
     faults.heal(DeviceOp.Write)
-    await volume.close()
-    expect(state()).to.be.oneOf([VolumeState.ReadOnly, VolumeState.Clean])
+    const closed = await codeOf(volume.close())
+    expect(state()).to.equal(closed === undefined ? VolumeState.Clean : VolumeState.ReadOnly)
+    expect(closed).to.be.oneOf([undefined, 'VDO_READ_ONLY'])
+  })
+
+  it('does not say that it is saved when the save itself failed', async () => {
+    const { volume, faults, state } = await openFaulty('tiny')
+    await volume.write(0, noise(1, 50 * BLOCK))
+    faults.failAfter(DeviceOp.Write, 0)
+    expect(await codeOf(volume.close())).to.equal('VDO_READ_ONLY')
+    expect(state()).to.equal(VolumeState.Dirty)
   })
 
   it('answers a read that fails, and stays writable when it read data', async () => {
