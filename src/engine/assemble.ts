@@ -9,7 +9,7 @@ import type { Clock } from '../reactor/clock.js'
 import type { Doorbell } from '../reactor/doorbell.js'
 import { Reactor } from '../reactor/reactor.js'
 import type { Zone } from '../reactor/zone.js'
-import { IndexZone } from '../uds/index-zone.js'
+import { MemoryIndexZone } from '../uds/memory-index-zone.js'
 import { Room } from '../vio/opcodes.js'
 import { Placement } from '../vio/placement.js'
 import type { Volume } from '../vio/volume.js'
@@ -102,7 +102,7 @@ function makeZone(config: EngineConfig, driver: ThreadDriver, reactor: Reactor, 
     case Room.Bio:
       return new BioZone(context, driver.device(place.zone))
     case Room.Index:
-      return new IndexZone(context)
+      return new MemoryIndexZone(context)
     case Room.Admin:
       return new AdminZone(context, config.superBlock)
   }

@@ -20,7 +20,8 @@ import { statusError } from '../engine/status-error.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { decodeGeometry } from '../format/geometry-block.js'
 import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
-import { AdminCommand } from '../vio/opcodes.js'
+import type { IndexState } from '../vio/boards.js'
+import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { EngineHost } from './engine-host.js'
@@ -170,6 +171,36 @@ export class VdoVolume {
     return collectStatistics(this.host.config, this.host.arena)
   }
 
+  /** How VDO would call the state of the deduplication index now. */
+  get indexState(): IndexState {
+    return this.host.arena.boards.indexState
+  }
+
+  /** Closes the index, if it is open, and makes a new one: what was known of the volume's blocks is forgotten. */
+  createIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Create, 'create index')
+  }
+
+  /** Saves the index and closes it. The volume serves on, without deduplication. */
+  closeIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Close, 'close index')
+  }
+
+  /** Opens the index, if it is closed, and uses it. */
+  enableIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Enable, 'enable index')
+  }
+
+  /** Opens the index, if it is closed, and does not use it. */
+  disableIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Disable, 'disable index')
+  }
+
+  /** Resolves when the index is neither being opened nor closed; rejects with VDO_INDEX_ERROR if it has failed. */
+  indexSettled(): Promise<void> {
+    return this.host.indexSettled('Cannot use index')
+  }
+
   /**
    * Brings the volume to rest: what is in flight ends, and nothing is written to the store until `resume`. Requests
    * that come meanwhile wait. A volume that is suspended already stays as it is.
@@ -208,6 +239,11 @@ export class VdoVolume {
   /** Stops at once and saves nothing: the volume stays dirty. */
   async halt(): Promise<void> {
     await this.end(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
+  }
+
+  private controlIndex(control: IndexControl, what: string): Promise<void> {
+    if (this.closing !== null) return this.refuse(what)
+    return this.host.controlIndex(control, `Cannot ${what}`)
   }
 
   private async goOn(): Promise<void> {

@@ -64,7 +64,9 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     // A fresh packed block has a reference for each of its fragments, and the bins never hold the whole pool.
     packerSlots: prng.between(2, Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins))),
     allocationsPerZone: prng.between(1, 16),
+    index: null,
     indexNames: prng.pick([16, 64, 1024]),
+    indexVios: 4,
   }
 }
 

@@ -13,7 +13,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
-import { AdminCommand } from '../vio/opcodes.js'
+import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { checkCounters } from './check-counters.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
@@ -83,6 +83,13 @@ enum Interlude {
   Deduplication,
 }
 const INTERLUDE_CHANCE = 0.01
+const INDEX_CONTROLS = [
+  IndexControl.Enable,
+  IndexControl.Enable,
+  IndexControl.Disable,
+  IndexControl.Close,
+  IndexControl.Create,
+]
 const READ_BACK_DEPTH = 8
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
@@ -195,7 +202,7 @@ class Scenario {
         simulator.frontEnd.setCompression(!boards.compressing)
         return
       case Interlude.Deduplication:
-        boards.deduplicating = !boards.deduplicating
+        simulator.frontEnd.controlIndex(prng.pick(INDEX_CONTROLS))
     }
   }
 

@@ -10,6 +10,8 @@ export type IndexErrorCode =
   | 'VDO_INDEX_UNSUPPORTED'
   /** The region has too little room for the index that it should hold. */
   | 'VDO_INDEX_NO_SPACE'
+  /** The store failed. */
+  | 'VDO_INDEX_IO'
 
 export class IndexError extends VdoError {
   declare readonly code: IndexErrorCode

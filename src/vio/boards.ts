@@ -7,10 +7,25 @@ import type { Bump } from '../base/bump.js'
 import type { SequenceNumber } from '../base/ids.js'
 import type { Status } from '../base/status.js'
 
+/** Where the index stands between closed and open. */
+export enum IndexStage {
+  Closed = 0,
+  Opening = 1,
+  Open = 2,
+  Closing = 3,
+}
+
+/** How VDO calls the state of an index: its stage, and whether it is used or has failed. */
+export type IndexState = 'closed' | 'closing' | 'error' | 'offline' | 'online' | 'opening'
+
+/** Bytes of the sentence that says why the index failed. */
+const PROBLEM_BYTES = 480
+
 export class Boards {
   private readonly numbers: Float64Array
   private readonly words: Int32Array
   private readonly oldestGenerations: Float64Array
+  private readonly problem: Uint8Array
   /** The slab summary's working copies: 16 zones of 4 blocks. Each physical zone owns its four. Arena offset. */
   readonly summaryAt: number
 
@@ -18,6 +33,7 @@ export class Boards {
     this.numbers = bump.float64(8)
     this.words = bump.int32(16)
     this.oldestGenerations = bump.float64(logicalZones)
+    this.problem = bump.uint8(PROBLEM_BYTES)
     this.summaryAt = bump.blocks(64, 4096)
   }
 
@@ -117,7 +133,57 @@ export class Boards {
     Atomics.store(this.words, 5, on ? 1 : 0)
   }
 
-  /** Whether hash zones ask the index. */
+  /** Where the index stands. Hash zones ask it only while it is open. Written by index zone 0. */
+  get indexStage(): IndexStage {
+    return Atomics.load(this.words, 8)
+  }
+  set indexStage(stage: IndexStage) {
+    Atomics.store(this.words, 8, stage)
+  }
+
+  /** Whether the index could not be opened, or failed; what it said is in `indexProblem`. Written by index zone 0. */
+  get indexFailed(): boolean {
+    return Atomics.load(this.words, 9) !== 0
+  }
+  set indexFailed(failed: boolean) {
+    Atomics.store(this.words, 9, failed ? 1 : 0)
+  }
+
+  /** How many controls the index has taken. Written by index zone 0. */
+  get indexControls(): number {
+    return Atomics.load(this.words, 10)
+  }
+  set indexControls(count: number) {
+    Atomics.store(this.words, 10, count)
+  }
+
+  /** What went wrong with the index last, in a sentence of printable ASCII. Written by index zone 0. */
+  get indexProblem(): string {
+    const end = this.problem.indexOf(0)
+    return String.fromCharCode(...this.problem.subarray(0, end < 0 ? PROBLEM_BYTES : end))
+  }
+  set indexProblem(sentence: string) {
+    this.problem.fill(0)
+    for (let i = 0; i < Math.min(sentence.length, PROBLEM_BYTES); i++) {
+      const code = sentence.charCodeAt(i)
+      this.problem[i] = code >= 32 && code < 127 ? code : 63
+    }
+  }
+
+  get indexState(): IndexState {
+    switch (this.indexStage) {
+      case IndexStage.Opening:
+        return 'opening'
+      case IndexStage.Open:
+        return this.deduplicating ? 'online' : 'offline'
+      case IndexStage.Closing:
+        return 'closing'
+      case IndexStage.Closed:
+        return this.indexFailed ? 'error' : 'closed'
+    }
+  }
+
+  /** Whether hash zones are to ask the index, when it is open. */
   get deduplicating(): boolean {
     return Atomics.load(this.words, 6) !== 0
   }
