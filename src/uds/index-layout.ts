@@ -164,12 +164,13 @@ export class IndexLayout {
     return { state: oldest, time: later, areas: this.placed(areas) }
   }
 
-  /** Makes a save count that has been written. `newest` is the open chapter. */
+  /** Makes a save count whose areas have been written. `newest` is the open chapter. */
   *commitSave({ state, time, areas }: BegunSave, newest: number, oldest: number): Steps<void> {
     const { slot } = state
     const { pageMapBlocks, openChapterBlocks } = this.superBlock
     const counted = divideSlot(slot, areas.volumeIndex.length, pageMapBlocks, openChapterBlocks)
     const save = saveHeaderOf(slot, counted, this.volumeNonce, time, newest, oldest)
+    yield* flushed()
     yield* writeBlock(this.blockOf(slot.start), encodeSaveHeader(slot, save))
     yield* flushed()
     state.save = save
