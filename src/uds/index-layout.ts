@@ -18,7 +18,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import type { IndexShape } from '../format/index-region.js'
 import { IndexGeometry } from './geometry.js'
 import { decodeIndexConfig, encodeIndexConfig } from './index-config.js'
-import { IndexError, indexCorrupt, indexMissing } from './index-error.js'
+import { IndexError, indexCorrupt } from './index-error.js'
 import { nonceInfoOf, primaryNonce, volumeNonceOf } from './index-nonces.js'
 import {
   blocksOf,
@@ -275,12 +275,6 @@ function checkSpace(block: IndexSuperBlock, { start, blocks }: IndexPlace): void
     'VDO_INDEX_NO_SPACE',
     `Cannot open the index: its region at block ${start} has ${blocks} blocks, wanted ${wanted}`,
   )
-}
-
-/** The error of an index whose saves do not hold, with what is known of them. */
-export function notSaved(layout: IndexLayout): IndexError {
-  const problems = layout.slots.flatMap(({ problem }) => (problem === undefined ? [] : [problem.message]))
-  return indexMissing('save of the index', ['none is there', ...problems].join('; '))
 }
 
 /** A time of 0 stands for no save. */
