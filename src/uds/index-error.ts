@@ -12,6 +12,8 @@ export type IndexErrorCode =
   | 'VDO_INDEX_NO_SPACE'
   /** The store failed. */
   | 'VDO_INDEX_IO'
+  /** It was not saved when it was used last: it has to be rebuilt from its chapters. */
+  | 'VDO_INDEX_UNCLEAN'
 
 export class IndexError extends VdoError {
   declare readonly code: IndexErrorCode
