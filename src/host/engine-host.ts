@@ -17,6 +17,7 @@ import { IndexStage } from '../vio/boards.js'
 import type { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { HostDoorbell } from './doorbell.js'
 import { createNative, loadKernelModule } from './native.js'
+import { outsideOf } from './outside.js'
 import { openStore, type Store } from './store.js'
 import type { WorkerControl } from './zone-worker.js'
 
@@ -67,6 +68,7 @@ export class EngineHost {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
+      outside: outsideOf(() => {}),
       device: () => openStore(store, arena.bytes, arena.vios.flags.length, () => {}),
     })
     assert(frontEnd !== null, 'thread 0 hosts the front end')

@@ -9,16 +9,20 @@
  */
 
 import { readSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
+import { indexZonesFor, requireIndexMemory } from '../engine/index-size.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
+import { type ThreadPlan, withIndexZones } from '../engine/thread-plan.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { decodeGeometry } from '../format/geometry-block.js'
+import { indexShapeOf } from '../format/index-region.js'
 import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
 import type { IndexState } from '../vio/boards.js'
 import { AdminCommand, IndexControl } from '../vio/opcodes.js'
@@ -70,7 +74,7 @@ export async function openVolumeOn(
   options: Omit<OpenOptions, 'device' | 'unsafe'>,
   release: () => void,
 ): Promise<VdoVolume> {
-  const plan = loadProfile(options.threads ?? 'default')
+  const profile = loadProfile(options.threads ?? 'default')
   const sound = store.kind === 'faulty' ? store.store : store
   const readBlock = blockReader(sound)
   const geometry = decodeGeometry(readBlock(0), crc32)
@@ -80,15 +84,21 @@ export async function openVolumeOn(
   refuseUnlessLoadable(superBlock)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
   requireBlocks(sound, volume.physicalBlocks - volume.bioOffset)
-  if (plan.counts.physical > volume.slabCount) {
+  if (profile.counts.physical > volume.slabCount) {
     throw new VdoError(
       'VDO_TOO_MANY_PHYSICAL_ZONES',
-      `Cannot open volume: the profile has ${plan.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
+      `Cannot open volume: the profile has ${profile.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
     )
   }
-  const shape = { ...VDO_SHAPE, ...options.shape }
+  const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
+  const shape = { ...VDO_SHAPE, index, ...options.shape }
+  const plan = planIndex(profile, shape, options.deduplication ?? true)
   requireRunnable(shape, volume, plan.counts)
-  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
+  const indexRegion = {
+    block: geometry.indexRegionStart - geometry.bioOffset,
+    blocks: superBlockPbn - geometry.indexRegionStart,
+  }
+  const host = await EngineHost.start({ plan, shape, volume, superBlock, indexRegion }, store)
   host.arena.boards.compressing = options.compression ?? true
   host.arena.boards.deduplicating = options.deduplication ?? true
   try {
@@ -98,6 +108,21 @@ export async function openVolumeOn(
     throw error
   }
   return new VdoVolume(host, release)
+}
+
+/** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
+function planIndex(plan: ThreadPlan, { index }: VolumeShape, deduplication: boolean): ThreadPlan {
+  if (index === null || !deduplication) return plan
+  const wider = withIndexZones(plan, indexZonesFor(index, plan.counts.index))
+  requireIndexMemory(index, wider.counts.index, machineMemory())
+  return wider
+}
+
+/** Bytes of memory that this process may have: the machine's, or less. */
+function machineMemory(): number {
+  // 0 if nothing limits it; older versions of Node do not know.
+  const limit = process.constrainedMemory() ?? 0
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
 export interface WriteOptions {

@@ -13,6 +13,7 @@ import type { VolumeShape } from '../vio/volume-shape.js'
 const NONCE = 0x1122334455667788n
 const SUPER_BLOCK_PBN = 1
 const ROOTS = 60
+const NO_REGION = { block: 0, blocks: 0 }
 const SUMMARY_BLOCKS = 64
 /** Metadata vios that a physical zone keeps for its copy of the summary. */
 const SUMMARY_VIOS = 4
@@ -21,20 +22,20 @@ const SUMMARY_VIOS = 4
 export function drawConfig(prng: Prng): EngineConfig {
   const plan = drawPlan(prng)
   const { volume, superBlock } = drawVolume(prng, plan.counts.physical)
-  return { plan, volume, superBlock, shape: drawShape(prng, plan.counts) }
+  return { plan, volume, superBlock, shape: drawShape(prng, plan.counts), indexRegion: NO_REGION }
 }
 
 /** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
 export function redrawConfig(
   prng: Prng,
-  { shape }: EngineConfig,
+  { shape, indexRegion }: EngineConfig,
   volume: Volume,
   superBlock: SuperBlock,
 ): EngineConfig {
   const plan = drawPlan(prng, volume.slabCount)
   const { logical } = plan.counts
   const cachePages = Math.ceil(shape.cachePages / logical) * logical
-  return { plan, volume, superBlock, shape: { ...shape, cachePages } }
+  return { plan, volume, superBlock, shape: { ...shape, cachePages }, indexRegion }
 }
 
 function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {

@@ -28,6 +28,9 @@ interface Choice {
   readonly ring: number
 }
 
+/** What the clock on the wall says when a run begins: some day. */
+const EPOCH_MS = 1_700_000_000_000
+
 export class Simulator {
   readonly arena: Arena
   readonly frontEnd: FrontEnd
@@ -37,6 +40,8 @@ export class Simulator {
   onStep: (() => void) | null = null
   /** Hears every message when it arrives: the event, the thread, the word. */
   onMessage: ((step: number, thread: number, word: number) => void) | null = null
+  /** Hears what the engine has to say to people. */
+  onReport: ((sentence: string) => void) | null = null
   /** Events so far. */
   steps = 0
   private readonly threads: AssembledThread[]
@@ -68,6 +73,11 @@ export class Simulator {
         native,
         clock: { now: () => this.nowMs },
         doorbell: { ring: () => {} },
+        outside: {
+          wallMs: () => EPOCH_MS + this.nowMs,
+          chance: () => prng.below(2 ** 32),
+          report: (sentence) => this.onReport?.(sentence),
+        },
         device: () => {
           const device = new SimDevice(store, arena.bytes, prng)
           this.devices.push({ thread, device })

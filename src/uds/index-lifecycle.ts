@@ -98,6 +98,11 @@ export class IndexLifecycle {
     this.advance()
   }
 
+  /** The index cannot go on and is being closed; `failed` follows. */
+  failing(): void {
+    this.enter(IndexStage.Closing)
+  }
+
   /** The index cannot be opened, or cannot go on. What is wanted is forgotten with it. */
   failed(sentence: string): void {
     const { boards } = this.context

@@ -3,9 +3,12 @@
  * vio that this owns, and they go on when it comes back. What they want read or written goes straight to and from
  * their bytes if these lie in the arena, and in pieces through a buffer there if not.
  *
+ * A broken invariant in the work is one of the engine, and stops it; any other error ends the work.
+ *
  * Nothing outside the index's region is ever touched: what a damaged table of the region leads to is an error.
  */
 import { assert } from '../base/assert.js'
+import { VdoError } from '../base/errors.js'
 import { type Pbn, type VioIndex, ZERO_BLOCK } from '../base/ids.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { BLOCK_SIZE } from '../format/constants.js'
@@ -18,6 +21,15 @@ import { type Steps, type StorageCommand, StorageOp } from './storage-steps.js'
 /** Blocks of the buffer. */
 export const BOUNCE_BLOCKS = 16
 
+/** What work yields that waits for something else than the disk: it goes on when it is woken, and looks again. */
+export const WAIT: StorageCommand = {
+  op: StorageOp.Flush,
+  block: 0,
+  count: 0,
+  bytes: new Uint8Array(0),
+  at: 0,
+}
+
 /** Where the index lies on the device, in blocks. */
 export interface RegionPlace {
   readonly block: number
@@ -25,7 +37,7 @@ export interface RegionPlace {
 }
 
 /** Told at the end: of the error, if the work failed. */
-export type WorkDone = (error: Error | null) => void
+export type WorkDone = (error: VdoError | null) => void
 
 export class RegionWork {
   private steps: Steps<void> | null = null
@@ -36,6 +48,7 @@ export class RegionWork {
   private moving = 0
   private withBio = false
   private held = false
+  private waiting = false
 
   /** `bufferAt` is the arena offset of `BOUNCE_BLOCKS` blocks; `back` brings the vio home. */
   constructor(
@@ -63,22 +76,21 @@ export class RegionWork {
     this.goOn(null)
   }
 
-  /** Lets the work rest before its next step, until `release` or `drop`. */
+  /** Lets the work rest before its next step, until `release`. */
   hold(): void {
     this.held = true
   }
 
   release(): void {
     this.held = false
-    if (this.steps !== null && !this.withBio) this.goOn(null)
+    if (this.steps !== null && !this.withBio && !this.waiting) this.goOn(null)
   }
 
-  /** Forgets the work, which must not be with bio. */
-  drop(): void {
-    assert(!this.withBio, 'what is with bio comes back first')
-    this.steps = null
-    this.command = null
-    this.held = false
+  /** Goes on if the work waits. */
+  wake(): void {
+    if (!this.waiting) return
+    this.waiting = false
+    this.goOn(null)
   }
 
   /** The vio came home. */
@@ -104,9 +116,14 @@ export class RegionWork {
       try {
         next = problem === null ? this.steps.next() : this.steps.throw(problem)
       } catch (thrown) {
-        return this.end(thrown as Error)
+        if (!(thrown instanceof VdoError)) throw thrown
+        return this.end(thrown)
       }
       if (next.done === true) return this.end(null)
+      if (next.value === WAIT) {
+        this.waiting = true
+        return
+      }
       problem = this.whyNot(next.value)
       if (problem === null) {
         this.command = next.value
@@ -116,7 +133,7 @@ export class RegionWork {
     }
   }
 
-  private end(error: Error | null): void {
+  private end(error: VdoError | null): void {
     const { done } = this
     this.steps = null
     this.command = null

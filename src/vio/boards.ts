@@ -5,6 +5,7 @@
  */
 import type { Bump } from '../base/bump.js'
 import type { SequenceNumber } from '../base/ids.js'
+import { SharedSentence } from '../base/shared-sentence.js'
 import type { Status } from '../base/status.js'
 
 /** Where the index stands between closed and open. */
@@ -18,14 +19,11 @@ export enum IndexStage {
 /** How VDO calls the state of an index: its stage, and whether it is used or has failed. */
 export type IndexState = 'closed' | 'closing' | 'error' | 'offline' | 'online' | 'opening'
 
-/** Bytes of the sentence that says why the index failed. */
-const PROBLEM_BYTES = 480
-
 export class Boards {
   private readonly numbers: Float64Array
   private readonly words: Int32Array
   private readonly oldestGenerations: Float64Array
-  private readonly problem: Uint8Array
+  private readonly problem: SharedSentence
   /** The slab summary's working copies: 16 zones of 4 blocks. Each physical zone owns its four. Arena offset. */
   readonly summaryAt: number
 
@@ -33,7 +31,7 @@ export class Boards {
     this.numbers = bump.float64(8)
     this.words = bump.int32(16)
     this.oldestGenerations = bump.float64(logicalZones)
-    this.problem = bump.uint8(PROBLEM_BYTES)
+    this.problem = new SharedSentence(bump)
     this.summaryAt = bump.blocks(64, 4096)
   }
 
@@ -157,17 +155,12 @@ export class Boards {
     Atomics.store(this.words, 10, count)
   }
 
-  /** What went wrong with the index last, in a sentence of printable ASCII. Written by index zone 0. */
+  /** What went wrong with the index last, in a sentence. Written by index zone 0. */
   get indexProblem(): string {
-    const end = this.problem.indexOf(0)
-    return String.fromCharCode(...this.problem.subarray(0, end < 0 ? PROBLEM_BYTES : end))
+    return this.problem.text
   }
   set indexProblem(sentence: string) {
-    this.problem.fill(0)
-    for (let i = 0; i < Math.min(sentence.length, PROBLEM_BYTES); i++) {
-      const code = sentence.charCodeAt(i)
-      this.problem[i] = code >= 32 && code < 127 ? code : 63
-    }
+    this.problem.text = sentence
   }
 
   get indexState(): IndexState {
