@@ -98,7 +98,7 @@ export class IndexArena {
     this.chapters[1] = oldest
   }
 
-  /** Whether anything was asked since the index was loaded or saved. Set by any zone, cleared by zone 0 at rest. */
+  /** Whether the index differs from what was saved last. Set by any zone, cleared by zone 0 at rest. */
   get isTouched(): boolean {
     return this.words[1] !== 0
   }

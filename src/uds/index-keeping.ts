@@ -157,6 +157,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   private *create(): Steps<ChapterRange> {
     this.use(yield* createLayout(this.place, this.birth()))
     yield* this.order(IndexOrder.Begin)
+    this.shared.isTouched = true
     return { newest: 0, oldest: 0 }
   }
 
@@ -167,6 +168,7 @@ export class IndexKeeping implements Openable, KeeperPort {
       const save = latestSave(layout)
       yield* this.order(IndexOrder.Load)
       yield* loadPageMap(this.thePageMap, save.areas.pageMap)
+      this.shared.isTouched = false
       return save
     } catch (error) {
       if (!isDamage(error)) throw error
@@ -175,6 +177,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     this.tell(`the index is rebuilt from its chapters: ${why.message}`)
     clearPageMap(this.thePageMap)
     yield* this.order(IndexOrder.Rebuild)
+    this.shared.isTouched = true
     return this.shared.range
   }
 
