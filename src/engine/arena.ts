@@ -61,7 +61,8 @@ export class Arena {
     this.doorbells = bump.int32(threads * 32)
     this.counterRows = bump.float64(allZones(counts).length * COUNTER_COUNT)
     this.pagesAt = bump.blocks(shape.cachePages, BLOCK_SIZE)
-    this.index = shape.index === null ? null : new IndexArena(bump, shape.index, counts.index)
+    const { index, indexChapterRecords } = shape
+    this.index = index === null ? null : new IndexArena(bump, index, counts.index, indexChapterRecords)
     this.size = bump.bytes
     this.bytes = buffer === null ? new Uint8Array(0) : new Uint8Array(buffer)
   }

@@ -51,7 +51,8 @@ function limitsOf(shape: VolumeShape, volume: Volume, counts: ZoneCounts): Limit
     ['queryTimeoutMs', 1, ANY, 'the index answers later than at once'],
     ['allocationsPerZone', 1, ANY, 'the next zone comes after at least one'],
     ['indexNames', 1, ANY, 'an index remembers at least one name'],
-    ['indexVios', 2, ANY, 'one is kept for work other than reading pages'],
+    ['indexChapterRecords', counts.index, ANY, 'each zone puts a record into a chapter'],
+    ['indexVios', 5, ANY, 'four are kept for work other than reading pages'],
   ]
 }
 

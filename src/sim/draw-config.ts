@@ -5,15 +5,15 @@
 import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
+import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
 import type { Volume, ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
 const NONCE = 0x1122334455667788n
-const SUPER_BLOCK_PBN = 1
+const INDEX_BLOCK = 1
 const ROOTS = 60
-const NO_REGION = { block: 0, blocks: 0 }
 const SUMMARY_BLOCKS = 64
 /** Metadata vios that a physical zone keeps for its copy of the summary. */
 const SUMMARY_VIOS = 4
@@ -21,8 +21,14 @@ const SUMMARY_VIOS = 4
 /** A configuration for a volume that was never loaded. */
 export function drawConfig(prng: Prng): EngineConfig {
   const plan = drawPlan(prng)
-  const { volume, superBlock } = drawVolume(prng, plan.counts.physical)
-  return { plan, volume, superBlock, shape: drawShape(prng, plan.counts), indexRegion: NO_REGION }
+  const index = drawIndex(prng)
+  const indexRegion = { block: INDEX_BLOCK, blocks: index === null ? 0 : regionOfShape(index).blockCount }
+  const { volume, superBlock } = drawVolume(
+    prng,
+    plan.counts.physical,
+    indexRegion.block + indexRegion.blocks,
+  )
+  return { plan, volume, superBlock, shape: { ...drawShape(prng, plan.counts), index }, indexRegion }
 }
 
 /** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
@@ -38,7 +44,21 @@ export function redrawConfig(
   return { plan, volume, superBlock, shape: { ...shape, cachePages }, indexRegion }
 }
 
-function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
+/** An index on disk of a few chapters of a record page or two, or one in memory. */
+function drawIndex(prng: Prng): IndexShape | null {
+  if (prng.chance(0.3)) return null
+  const recordPagesPerChapter = prng.between(1, 2)
+  const sparse = prng.chance(0.4)
+  // Below four there is no chapter between the open one and the sparse ones.
+  return {
+    recordPagesPerChapter,
+    baseChapters: prng.pick(sparse ? [4, 8] : [2, 4, 8]),
+    sparse,
+    reduced: false,
+  }
+}
+
+function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
   const dataVios = prng.pick([8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
   const slabJournalEntriesPerBlock = prng.between(4, 24)
@@ -65,9 +85,9 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     // A fresh packed block has a reference for each of its fragments, and the bins never hold the whole pool.
     packerSlots: prng.between(2, Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins))),
     allocationsPerZone: prng.between(1, 16),
-    index: null,
     indexNames: prng.pick([16, 64, 1024]),
-    indexVios: 4,
+    indexVios: 4 + prng.between(1, 4),
+    indexChapterRecords: prng.pick([16, 40, 100, 2048]),
   }
 }
 
@@ -78,7 +98,7 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
     hash: prng.between(1, 3),
     cpu: prng.between(1, 2),
     bio: prng.between(1, 3),
-    index: prng.between(1, 2),
+    index: prng.between(1, 3),
   }
   const zones = allZones(counts).filter(({ room }) => room !== Room.Front)
   const threadCount = prng.pick([1, 2, zones.length])
@@ -94,7 +114,11 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
   return { counts, threads: [front, ...threads] }
 }
 
-function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superBlock: SuperBlock } {
+function drawVolume(
+  prng: Prng,
+  physicalZones: number,
+  superBlockPbn: number,
+): { volume: Volume; superBlock: SuperBlock } {
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
   // Small ones fill: a write that finds no block is as common as one that does.
   const slabBlocks = prng.pick([64, 128, 256, 256])
@@ -105,7 +129,7 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
   const flushing = Math.floor((3 * slabJournalBlocks + 3) / 4)
   const scrubbing = slabJournalBlocks - 2
   const blocking = Math.min(scrubbing, flushing + Math.floor((5 * (slabJournalBlocks - flushing)) / 7))
-  const rootOrigin = SUPER_BLOCK_PBN + 1
+  const rootOrigin = superBlockPbn + 1
   const depotOrigin = rootOrigin + ROOTS
   const journalOrigin = depotOrigin + slabCount * slabBlocks
   const summaryOrigin = journalOrigin + journalBlocks
@@ -117,7 +141,7 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
     bioOffset: 0,
     logicalBlocks,
     physicalBlocks,
-    superBlockPbn: SUPER_BLOCK_PBN,
+    superBlockPbn,
     rootOrigin,
     rootCount: ROOTS,
     journalOrigin,

@@ -50,6 +50,7 @@ export interface ScenarioReport {
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
   /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
+  readonly reports: readonly string[]
 }
 
 export interface ScenarioOptions {
@@ -113,6 +114,8 @@ class Scenario {
   private recoveries = 0
   private readOnlyEntries = 0
   private isReadOnly = false
+  /** What the engine had to say to people. */
+  private readonly reports: string[] = []
   private failuresBefore = 0
 
   constructor(private readonly options: ScenarioOptions) {
@@ -148,6 +151,7 @@ class Scenario {
       readOnlyEntries,
       rare,
       counters,
+      reports: this.reports,
     }
   }
 
@@ -278,6 +282,10 @@ class Scenario {
     if (trace !== undefined) {
       trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
+    }
+    simulator.onReport = (sentence) => {
+      trace?.(sentence)
+      this.reports.push(sentence)
     }
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0

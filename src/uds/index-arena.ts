@@ -61,7 +61,8 @@ export class IndexArena {
   private readonly chapters: Float64Array
   private readonly words: Int32Array
 
-  constructor(bump: Bump, shape: IndexShape, zones: number) {
+  /** `chapterRecords` bounds the records of a chapter, all zones together. */
+  constructor(bump: Bump, shape: IndexShape, zones: number, chapterRecords: number) {
     const geometry = new IndexGeometry(shape)
     const sizes = usualSizes(geometry, zones)
     this.words = bump.int32(2)
@@ -70,7 +71,8 @@ export class IndexArena {
     this.problem = new SharedSentence(bump)
     this.buffers = bump.blocks(zones * WORKS * BOUNCE_BLOCKS, BLOCK_SIZE)
     const cachePages = Math.max(sizes.cachePages, LEAST_PAGES)
-    this.memory = new IndexMemory(geometry, { ...sizes, cachePages }, bump)
+    const shareRecords = Math.floor(chapterRecords / zones)
+    this.memory = new IndexMemory(geometry, { ...sizes, cachePages, shareRecords }, bump)
   }
 
   /** The arena offset of the buffer for a zone's work. */

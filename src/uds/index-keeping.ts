@@ -10,6 +10,7 @@
 import { assert, unreachable } from '../base/assert.js'
 import type { VdoError } from '../base/errors.js'
 import { IndexStage } from '../vio/boards.js'
+import { Counter } from '../vio/counters.js'
 import { hop, type IndexControl, IndexOp } from '../vio/opcodes.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import { type IndexArena, IndexOrder, OrderFailure, Work } from './index-arena.js'
@@ -31,6 +32,7 @@ import { saveOpenChapter } from './open-chapter-save.js'
 import { canBeReplaced } from './open-index.js'
 import { type RegionWork, WAIT } from './region-work.js'
 import { flushed, type Steps } from './storage-steps.js'
+import { withGeometry } from './zone-part.js'
 
 /** What a zone tells, in the operand of a message: the zone above these bits. */
 const TOLD_BITS = 4
@@ -101,6 +103,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   start(work: KeeperWork, steps: Steps<void>): void {
     this.works[workOf(work)].start(steps, (error) => {
       if (error !== null) this.fail(error.message)
+      else if (work === KeeperWork.WriteChapter) this.count(Counter.IndexChaptersWritten)
       this.keeper?.workDone(work, error === null)
       this.look()
     })
@@ -117,9 +120,8 @@ export class IndexKeeping implements Openable, KeeperPort {
   open(create: boolean): void {
     this.broken = null
     this.whole.start(this.opening(create), (error) => {
-      if (error === null) return this.lifecycle.opened()
-      this.tell(`the index cannot be opened: ${error.message}`)
-      this.lifecycle.failed(error.message)
+      if (error === null) this.lifecycle.opened()
+      else this.failed('the index cannot be opened', error.message)
     })
   }
 
@@ -148,13 +150,14 @@ export class IndexKeeping implements Openable, KeeperPort {
       return yield* this.load()
     } catch (error) {
       if (!canBeReplaced(error)) throw error
-      this.tell(`a new index is made, because the old one is lost: ${(error as VdoError).message}`)
+      this.tell(`there is no index that can be used, and a new one is made: ${(error as VdoError).message}`)
       yield* this.forget()
       return yield* this.create()
     }
   }
 
   private *create(): Steps<ChapterRange> {
+    this.count(Counter.IndexesMade)
     this.use(yield* createLayout(this.place, this.birth()))
     yield* this.order(IndexOrder.Begin)
     this.shared.isTouched = true
@@ -169,6 +172,7 @@ export class IndexKeeping implements Openable, KeeperPort {
       yield* this.order(IndexOrder.Load)
       yield* loadPageMap(this.thePageMap, save.areas.pageMap)
       this.shared.isTouched = false
+      this.count(Counter.IndexLoads)
       return save
     } catch (error) {
       if (!isDamage(error)) throw error
@@ -177,6 +181,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     this.tell(`the index is rebuilt from its chapters: ${why.message}`)
     clearPageMap(this.thePageMap)
     yield* this.order(IndexOrder.Rebuild)
+    this.count(Counter.IndexRebuilds)
     this.shared.isTouched = true
     return this.shared.range
   }
@@ -198,9 +203,8 @@ export class IndexKeeping implements Openable, KeeperPort {
   close(): void {
     this.whole.start(this.closing(), (error) => {
       const why = this.broken ?? error?.message
-      if (why === undefined) return this.lifecycle.closed()
-      this.tell(`the index was closed and is not saved: ${why}`)
-      this.lifecycle.failed(why)
+      if (why === undefined) this.lifecycle.closed()
+      else this.failed('the index was closed and is not saved', why)
     })
   }
 
@@ -234,6 +238,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     yield* layout.commitSave(begun, keeper.newest, keeper.oldest)
     keeper.beforeNextChapter = () => layout.discardOpenChapter()
     shared.isTouched = false
+    this.count(Counter.IndexSaves)
   }
 
   /** Waits until no chapter is being closed or written. */
@@ -251,12 +256,17 @@ export class IndexKeeping implements Openable, KeeperPort {
   }
 
   private giveUp(): void {
+    this.count(Counter.IndexFailures)
     this.lifecycle.failing()
     this.whole.start(this.forget(), () => {
-      const why = this.broken ?? ''
-      this.tell(`the index is not used any more: ${why}`)
-      this.lifecycle.failed(why)
+      this.failed('the index is not used any more', this.broken ?? '')
     })
+  }
+
+  private failed(what: string, why: string): void {
+    this.tell(`${what}: ${why}`)
+    this.broken = null
+    this.lifecycle.failed(why)
   }
 
   // Rest: with the volume.
@@ -308,6 +318,10 @@ export class IndexKeeping implements Openable, KeeperPort {
   private get thePageMap(): IndexPageMap {
     assert(this.pageMap !== null, 'an index with a layout has a page map')
     return this.pageMap
+  }
+
+  private count(counter: Counter): void {
+    this.context.counters[counter]++
   }
 
   private tell(what: string): void {

@@ -23,7 +23,7 @@ import { type IndexArena, IndexOrder, OrderFailure, WORKS, Work } from './index-
 import { IndexKeeping, isDamage, toldBy } from './index-keeping.js'
 import type { IndexPlace } from './index-layout.js'
 import type { IndexOutside } from './index-outside.js'
-import type { ToKeeper, ZonePort } from './index-ports.js'
+import { ToKeeper, type ZonePort } from './index-ports.js'
 import { IndexLocation } from './index-requests.js'
 import { type RegionPlace, RegionWork } from './region-work.js'
 import { sendAnswer } from './send-answer.js'
@@ -42,6 +42,11 @@ export class IndexZone implements Zone, ZonePort {
   /** Vios that read pages: those that are free, and the slot that each of the others reads into. */
   private readonly freeReaders: VioIndex[] = []
   private readonly slotOf: Int32Array
+  /** Whether each of them reads, and did so when a chapter was closed; what the keeper is told when none does. */
+  private readonly isReading: Uint8Array
+  private readonly isLate: Uint8Array
+  private late = 0
+  private readonly untold: ToKeeper[] = []
   private part: ZonePart | null = null
   private accepting = false
   /** Questions without an answer. */
@@ -66,6 +71,8 @@ export class IndexZone implements Zone, ZonePort {
     })
     for (let reader = WORKS; reader < count; reader++) this.freeReaders.push((first + reader) as VioIndex)
     this.slotOf = new Int32Array(count)
+    this.isReading = new Uint8Array(count)
+    this.isLate = new Uint8Array(count)
     this.place = indexPlaceOf(context, region)
     this.keeping = zone === 0 ? new IndexKeeping(context, shared, this.place, this.works, outside) : null
   }
@@ -126,10 +133,12 @@ export class IndexZone implements Zone, ZonePort {
   }
 
   readPage(slot: number, page: number): void {
-    const { vios, post, volume, placement, zone } = this.context
+    const { vios, post, volume, placement, zone, counters } = this.context
+    counters[Counter.IndexPageReads]++
     const vio = this.freeReaders.pop()
     assert(vio !== undefined, 'a zone reads no more pages at once than it was told it may')
     const { layout } = this.zonePart
+    this.isReading[vio - this.firstVio] = 1
     this.slotOf[vio - this.firstVio] = slot
     vios.status[vio] = Status.Success
     const block = layout.volumeStart + page * BLOCKS_PER_PAGE + volume.bioOffset
@@ -138,13 +147,38 @@ export class IndexZone implements Zone, ZonePort {
     post.send(hop(BioOp.Read, placement.reader(vio)), vio)
   }
 
+  /**
+   * A chapter that is written takes the place of one that has ended, and a page of that may still be on its way. So
+   * the news waits for what is being read, and what comes after it waits too.
+   */
   toKeeper(message: ToKeeper): void {
+    if (message === ToKeeper.ChapterClosed) {
+      this.isLate.set(this.isReading)
+      this.late = this.slotOf.length - WORKS - this.freeReaders.length
+    }
+    if (this.late > 0) this.untold.push(message)
+    else this.tellKeeper(message)
+  }
+
+  private tellKeeper(message: ToKeeper): void {
     const { post, zone } = this.context
     post.send(hop(IndexOp.ToKeeper, 0), toldBy(zone, message))
   }
 
-  private pageRead(vio: VioIndex): void {
+  private readerIsHome(vio: VioIndex): void {
+    const reader = vio - this.firstVio
     this.freeReaders.push(vio)
+    this.isReading[reader] = 0
+    if (this.isLate[reader] === 0) return
+    this.isLate[reader] = 0
+    this.late--
+    if (this.late > 0) return
+    for (const message of this.untold) this.tellKeeper(message)
+    this.untold.length = 0
+  }
+
+  private pageRead(vio: VioIndex): void {
+    this.readerIsHome(vio)
     const slot = this.slotOf[vio - this.firstVio]
     this.zonePart.index.pageRead(slot, this.context.vios.status[vio] === Status.Success)
     this.finishDrain()

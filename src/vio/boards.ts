@@ -133,26 +133,26 @@ export class Boards {
 
   /** Where the index stands. Hash zones ask it only while it is open. Written by index zone 0. */
   get indexStage(): IndexStage {
-    return Atomics.load(this.words, 8)
+    return Atomics.load(this.words, 12)
   }
   set indexStage(stage: IndexStage) {
-    Atomics.store(this.words, 8, stage)
+    Atomics.store(this.words, 12, stage)
   }
 
   /** Whether the index could not be opened, or failed; what it said is in `indexProblem`. Written by index zone 0. */
   get indexFailed(): boolean {
-    return Atomics.load(this.words, 9) !== 0
+    return Atomics.load(this.words, 13) !== 0
   }
   set indexFailed(failed: boolean) {
-    Atomics.store(this.words, 9, failed ? 1 : 0)
+    Atomics.store(this.words, 13, failed ? 1 : 0)
   }
 
   /** How many controls the index has taken. Written by index zone 0. */
   get indexControls(): number {
-    return Atomics.load(this.words, 10)
+    return Atomics.load(this.words, 14)
   }
   set indexControls(count: number) {
-    Atomics.store(this.words, 10, count)
+    Atomics.store(this.words, 14, count)
   }
 
   /** What went wrong with the index last, in a sentence. Written by index zone 0. */

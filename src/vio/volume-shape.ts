@@ -43,6 +43,8 @@ export interface VolumeShape {
   readonly allocationsPerZone: number
   /** What the index is made as, or null: one in memory, that nothing outlives, for tests and benchmarks. */
   readonly index: IndexShape | null
+  /** Records in a chapter of the index, at most as many as the format has room for. VDO: all. */
+  readonly indexChapterRecords: number
   /** Names that the index in memory remembers, all zones together. */
   readonly indexNames: number
   /** Metadata vios of each index zone: pages being read, and one for its other work. The index has 2 readers in VDO. */
@@ -71,6 +73,7 @@ export const VDO_SHAPE: VolumeShape = {
   packerSlots: 14,
   allocationsPerZone: 128,
   index: indexShapeOf(DEFAULT_INDEX_MEMORY, false),
+  indexChapterRecords: Number.MAX_SAFE_INTEGER,
   indexNames: 1 << 20,
   indexVios: 16,
 }

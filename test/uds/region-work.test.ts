@@ -164,8 +164,10 @@ describe('work on the region of an index', () => {
 
   it('lets a broken invariant through', () => {
     const broken = (function* (): Steps<void> {
+      yield WAIT
       throw new RangeError('broken')
     })()
-    expect(() => start(broken)).to.throw(RangeError)
+    start(broken)
+    expect(() => work.wake()).to.throw(RangeError)
   })
 })
