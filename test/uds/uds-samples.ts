@@ -54,6 +54,16 @@ export interface SampleSave {
   readonly zones: number
 }
 
+/** Requests for the names from one number up to another, or something else that is done. */
+export interface SampleOperation {
+  readonly op: 'post' | 'update' | 'delete' | 'query' | 'query_no_update' | 'save' | 'snapshot' | 'flush'
+  readonly from?: number
+  readonly to?: number
+  readonly step?: number
+  readonly gen?: number
+  readonly image?: string
+}
+
 export interface SampleFacts {
   readonly name: string
   readonly memory_size: number
@@ -63,6 +73,7 @@ export interface SampleFacts {
   readonly extents: readonly (readonly [number, number])[]
   readonly volume_nonce: string
   readonly saves: readonly (SampleSave | null)[]
+  readonly operations?: readonly SampleOperation[]
   readonly expect?: { readonly count: number; readonly found: number }
 }
 
