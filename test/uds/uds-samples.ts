@@ -63,7 +63,19 @@ export interface SampleFacts {
   readonly extents: readonly (readonly [number, number])[]
   readonly volume_nonce: string
   readonly saves: readonly (SampleSave | null)[]
+  /** Of those of the kernel: some records of chapters, and the first ones of the open chapter that was saved. */
+  readonly record_samples?: readonly RecordSample[]
+  readonly open_chapter_records?: number | null
+  readonly open_chapter_first?: readonly (readonly [name: string, data: string])[]
   readonly expect?: { readonly count: number; readonly found: number }
+}
+
+export interface RecordSample {
+  readonly chapter: number
+  readonly page: number
+  readonly slot: number
+  readonly name: string
+  readonly data: string
 }
 
 export interface Sample {
