@@ -42,7 +42,10 @@ export interface RequestTable {
   /** 16 bytes a row each: the name, and what is offered with it. */
   readonly names: Uint8Array
   readonly offered: Uint8Array
-  /** The answer: an `IndexLocation` a row, and unless that is `None` or `Failed`, 16 bytes of what was known. */
+  /**
+   * The answer: an `IndexLocation` a row, and unless that is `None` or `Failed`, 16 bytes of what was known (a
+   * deletion may leave them as they are).
+   */
   readonly locations: Uint8Array
   readonly known: Uint8Array
 }
