@@ -109,7 +109,7 @@ export class LocalIndex {
           },
         ),
     )
-    this.content = { zones: this.zones, pageMap }
+    this.content = { zones: this.zones, pageMap, begin: (range) => this.begin(range) }
     this.begin({ oldest: 0, newest: 0 })
   }
 
@@ -200,5 +200,6 @@ export class LocalIndex {
   private perform({ op, block, count, bytes, at }: StorageCommand): void {
     if (op === StorageOp.Read) this.storage.read(block, count, bytes, at)
     else if (op === StorageOp.Write) this.storage.write(block, count, bytes, at)
+    else this.storage.flush()
   }
 }
