@@ -11,17 +11,17 @@ import { Room } from '../vio/opcodes.js'
 import type { Volume, ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
-const NONCE = 0x1122334455667788n
+export const NONCE = 0x1122334455667788n
 const INDEX_BLOCK = 1
 const ROOTS = 60
 const SUMMARY_BLOCKS = 64
 /** Metadata vios that a physical zone keeps for its copy of the summary. */
 const SUMMARY_VIOS = 4
 
-/** A configuration for a volume that was never loaded. */
-export function drawConfig(prng: Prng): EngineConfig {
+/** A configuration for a volume that was never loaded, with an index of its own or the one that is wanted. */
+export function drawConfig(prng: Prng, wanted?: IndexShape): EngineConfig {
   const plan = drawPlan(prng)
-  const index = drawIndex(prng)
+  const index = wanted ?? drawIndex(prng)
   const indexRegion = { block: INDEX_BLOCK, blocks: index === null ? 0 : regionOfShape(index).blockCount }
   const { volume, superBlock } = drawVolume(
     prng,

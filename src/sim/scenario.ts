@@ -12,10 +12,12 @@ import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
+import { IndexError } from '../uds/index-error.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { checkCounters } from './check-counters.js'
-import { drawConfig, redrawConfig } from './draw-config.js'
+import { openCrashedIndex } from './crashed-index.js'
+import { drawConfig, NONCE, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
 import { readMapped, type Unpack } from './read-mapped.js'
@@ -33,6 +35,11 @@ export const RARE = {
   blockedSlabJournals: Counter.SlabJournalBlocked,
   packerEvictions: Counter.PackerEvictions,
   hashRollOvers: Counter.HashRollOvers,
+  indexPageReads: Counter.IndexPageReads,
+  indexChapters: Counter.IndexChaptersWritten,
+  indexSaves: Counter.IndexSaves,
+  indexLoads: Counter.IndexLoads,
+  lateAnswers: Counter.DedupeAdviceTimeouts,
 } as const
 
 export interface ScenarioReport {
@@ -92,6 +99,8 @@ const INDEX_CONTROLS = [
   IndexControl.Create,
 ]
 const READ_BACK_DEPTH = 8
+/** How often the index is looked at too when the power fails: it takes long. */
+const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
@@ -116,6 +125,8 @@ class Scenario {
   private isReadOnly = false
   /** What the engine had to say to people. */
   private readonly reports: string[] = []
+  /** An index was found on the disk. */
+  private hasIndex = false
   private failuresBefore = 0
 
   constructor(private readonly options: ScenarioOptions) {
@@ -283,10 +294,7 @@ class Scenario {
       trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
-    simulator.onReport = (sentence) => {
-      trace?.(sentence)
-      this.reports.push(sentence)
-    }
+    simulator.onReport = (sentence) => this.hear(sentence)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
@@ -296,6 +304,27 @@ class Scenario {
     }
     this.administer(simulator, AdminCommand.Load)
     return simulator
+  }
+
+  /** An index that never met a disk that failed may be told of as new, and as nothing else. */
+  private hear(sentence: string): void {
+    this.options.trace?.(sentence)
+    this.reports.push(sentence)
+    if (this.store.failures > 0 || sentence.includes('a new one is made')) return
+    throw new Error(`an index on a sound disk says: ${sentence}`)
+  }
+
+  /** What the power failure leaves of the index can be opened, once there was one. */
+  private checkIndex(disk: SimStore): void {
+    const { indexRegion, shape } = this.config
+    if (shape.index === null) return
+    const place = { shape: shape.index, start: indexRegion.block, blocks: indexRegion.blocks, nonce: NONCE }
+    try {
+      openCrashedIndex(disk, place)
+      this.hasIndex = true
+    } catch (error) {
+      if (this.hasIndex || !(error instanceof IndexError) || error.code !== 'VDO_INDEX_MISSING') throw error
+    }
   }
 
   /** The volume as the next program finds it, with other zones on other threads. */
@@ -364,6 +393,7 @@ class Scenario {
         `the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`,
       )
     }
+    if (prng.chance(CRASHED_INDEX_CHANCE)) this.checkIndex(disk)
     for (const block of this.oracle.writtenBlocks()) {
       const complaint = this.oracle.judgeCrash(block, readMapped(disk, volume, block, this.unpack))
       if (complaint !== null) throw new Error(`after a crash ${complaint}`)
