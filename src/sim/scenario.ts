@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
+import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
@@ -99,6 +100,7 @@ const INDEX_CONTROLS = [
   IndexControl.Create,
 ]
 const READ_BACK_DEPTH = 8
+const SLEEPY_DISK_CHANCE = 0.2
 /** How often the index is looked at too when the power fails: it takes long. */
 const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
@@ -295,6 +297,7 @@ class Scenario {
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
     simulator.onReport = (sentence) => this.hear(sentence)
+    this.letIndexReadsLie(simulator)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
@@ -304,6 +307,17 @@ class Scenario {
     }
     this.administer(simulator, AdminCommand.Load)
     return simulator
+  }
+
+  /** Now and then the disk lets what is read of the index lie for a while: answers are late then. */
+  private letIndexReadsLie(simulator: Simulator): void {
+    const { store, config, prng } = this
+    store.isAsleep = null
+    if (!prng.chance(SLEEPY_DISK_CHANCE)) return
+    const { block, blocks } = config.indexRegion
+    const span = prng.between(50, 1000)
+    store.isAsleep = (op, at) =>
+      op === DeviceOp.Read && at >= block && at < block + blocks && simulator.steps % (2 * span) < span
   }
 
   /** An index that never met a disk that failed may be told of as new, and as nothing else. */

@@ -28,6 +28,8 @@ export class SimStore {
   failureChance = 0
   /** Requests that failed. */
   failures = 0
+  /** Says which requests the disk lets lie for now. */
+  isAsleep: ((op: DeviceOp, block: number) => boolean) | null = null
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
   private order = 0
@@ -188,14 +190,27 @@ export class SimDevice implements BlockDevice {
 
   kick(): void {}
 
+  /** Requests that could be completed now. */
   get outstanding(): number {
-    return this.pending.length
+    return this.awake.length
+  }
+
+  /** Requests that lie for now. */
+  get asleep(): number {
+    return this.pending.length - this.awake.length
+  }
+
+  private get awake(): readonly number[] {
+    const { isAsleep } = this.store
+    const all = this.pending.map((_, at) => at)
+    if (isAsleep === null) return all
+    return all.filter((at) => !isAsleep(this.pending[at].request.op, this.pending[at].request.block))
   }
 
   /** Completes one request of the seed's choosing. */
   step(): void {
     const { store, arena, prng, pending } = this
-    const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
+    const [{ request, bytes }] = pending.splice(prng.pick(this.awake), 1)
     if (store.failureChance > 0 && prng.chance(store.failureChance)) {
       store.failureChance = 0
       store.failures++

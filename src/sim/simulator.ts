@@ -53,7 +53,7 @@ export class Simulator {
   /** What can happen next: a choice, or -1 - a device. */
   private readonly able: Int32Array
   /** How often a timer fires though there is other work: answers that are late are then too late. */
-  private readonly hurry: number
+  hurry: number
 
   constructor(
     config: EngineConfig,
@@ -122,7 +122,8 @@ export class Simulator {
       const { thread, ring } = this.choices[i]
       if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
     }
-    if (total === 0) return this.letTimePass()
+    // A disk that lets requests lie goes on with them some day.
+    if (total === 0) return this.letTimePass() || this.devices.some(({ device }) => device.asleep > 0)
     const picked = this.able[this.prng.below(total)]
     if (picked >= 0) {
       const { thread, ring } = this.choices[picked]

@@ -28,6 +28,8 @@ export interface IndexWorldOptions {
   readonly sparse?: boolean
   /** Records of a chapter. */
   readonly chapterRecords?: number
+  /** Questions that a hash zone may have open. */
+  readonly contexts?: number
 }
 
 /** Counts writes that begin and end in the region of the index. */
@@ -61,7 +63,7 @@ export class IndexWorld {
 
   constructor(
     private readonly lend: LendMemory,
-    { seed, zones, sparse = false, chapterRecords = 24 }: IndexWorldOptions,
+    { seed, zones, sparse = false, chapterRecords = 24, contexts = 64 }: IndexWorldOptions,
   ) {
     this.prng = new Prng(seed)
     const index = { recordPagesPerChapter: 1, baseChapters: 4, sparse, reduced: false }
@@ -71,7 +73,7 @@ export class IndexWorld {
     const { shape, volume, indexRegion } = this.config
     this.config = {
       ...this.config,
-      shape: { ...shape, indexChapterRecords: chapterRecords, dedupeContexts: 64 },
+      shape: { ...shape, indexChapterRecords: chapterRecords, dedupeContexts: contexts },
     }
     this.store = new WatchedStore(volume.physicalBlocks)
     this.store.region = indexRegion
@@ -95,9 +97,10 @@ export class IndexWorld {
   /** Events until something holds. */
   until(done: () => boolean): void {
     for (let i = 0; !done(); i++) {
-      if (i > 2_000_000 || !this.simulator.step())
-        throw new Error(`the engine stops; the index is ${this.state}`)
+      const moved = this.simulator.step()
       this.onEvent()
+      if (moved && i < 2_000_000) continue
+      if (!done()) throw new Error(`the engine stops; the index is ${this.state}`)
     }
   }
 
@@ -134,16 +137,21 @@ export class IndexWorld {
       })
       this.until(() => inFlight < atOnce)
     }
-    this.until(() => inFlight === 0)
+    this.drain()
   }
 
-  /** Everything that was asked is done, and everything is saved. */
-  save(): void {
+  /** Everything that was asked is done, also what was answered before. */
+  drain(): void {
     let drained = false
     this.simulator.frontEnd.drain(() => {
       drained = true
     })
     this.until(() => drained)
+  }
+
+  /** Everything is saved. */
+  save(): void {
+    this.drain()
     this.administer(AdminCommand.Save)
   }
 
@@ -160,6 +168,8 @@ export class IndexWorld {
     const { config, store, prng } = this
     const simulator = new Simulator(config, store, prng.fork(), this.lend, arenaBytes(arenaConfig(config)))
     const { boards } = simulator.arena
+    // Time passes when nothing else can happen.
+    simulator.hurry = 0
     boards.compressing = false
     boards.deduplicating = true
     simulator.onReport = (sentence) => this.reports.push(sentence)
