@@ -131,7 +131,7 @@ export class IndexKeeping implements Openable, KeeperPort {
       const { layout, pageMap } = this
       assert(layout !== null && pageMap !== null, 'an index that is opened has its layout')
       const parts = {
-        memory: this.shared.memory,
+        memory: withGeometry(this.shared.memory, layout.geometry),
         pageMap,
         nonce: layout.nonce,
         volumeBlock: layout.volumeStart,
