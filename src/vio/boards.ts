@@ -109,6 +109,14 @@ export class Boards {
     return Atomics.compareExchange(this.words, 4, 0, status) === 0
   }
 
+  /** Whether a write was lost that its client had been told of. Written by logical zones; never taken back. */
+  get hasLostWrite(): boolean {
+    return Atomics.load(this.words, 8) !== 0
+  }
+  loseWrite(): void {
+    Atomics.store(this.words, 8, 1)
+  }
+
   /** Whether new fragments are packed. Written by the packer's commands. */
   get compressing(): boolean {
     return Atomics.load(this.words, 5) !== 0

@@ -10,8 +10,9 @@
  *          a time           a write that old    for all that are ready
  * ```
  *
- * Flushes that wait when a round begins share its generation. They go home in order. Nothing here depends on
- * whether the volume is read-only: a flush is as good as the store's.
+ * Flushes that wait when a round begins share its generation. They go home in order. In read-only mode a flush is
+ * as good as the store's, unless a write was lost that its client had been told of: from then on no flush can
+ * promise that what was acknowledged is there.
  */
 import { assert, unreachable } from '../../base/assert.js'
 import { type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
@@ -125,7 +126,8 @@ export class FlushZone implements Zone {
   }
 
   private flushed(): void {
-    const { post, vios } = this.context
+    const { boards, post, vios } = this.context
+    if (boards.hasLostWrite) vios.fail(this.flushVio, Status.ReadOnly)
     for (;;) {
       const vio = this.queues.shift(FLUSHING) as VioIndex
       if (vio < 0) break

@@ -432,9 +432,11 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   /** An error that the client was not told of, or could not be told of any more, makes the volume read-only. */
   private countError(vio: VioIndex): void {
-    const { vios, counters } = this.context
+    const { vios, counters, boards } = this.context
     const status = vios.status[vio]
     if (status === Status.Success) return
+    // On the board before the vio leaves its generation: the flush that waits for it is to know.
+    if (vios.acknowledged[vio] !== 0) boards.loseWrite()
     if (status === Status.NoSpace) counters[Counter.NoSpaceErrors]++
     else if (status === Status.ReadOnly) counters[Counter.ReadOnlyErrors]++
     if (vios.acknowledged[vio] !== 0 || status === Status.ReadOnly) this.fatal(status)

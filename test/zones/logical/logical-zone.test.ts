@@ -299,8 +299,10 @@ describe('a logical zone', () => {
       stage.runBut(PhysicalOp.Allocate)
       stage.vios.acknowledged[vio] = 1
       stage.noSpace = true
+      expect(stage.context.boards.hasLostWrite).to.equal(false)
       stage.run()
       expect(stage.readOnlyReason).to.equal(Status.NoSpace)
+      expect(stage.context.boards.hasLostWrite).to.equal(true)
     })
   })
 
