@@ -115,7 +115,6 @@ export class FrontEnd implements Zone, ExportTarget {
   }
 
   flush(done: Completion): void {
-    this.context.counters[Counter.BiosInFlush]++
     this.waitingFlushes.push(done)
     this.onWork()
   }
@@ -455,6 +454,7 @@ export class FrontEnd implements Zone, ExportTarget {
   private launchFlush(): void {
     const vio = this.freeFlushes.pop()
     assert(vio !== undefined, 'a flush vio is free')
+    this.context.counters[Counter.BiosInFlush] += this.waitingFlushes.length
     this.flushWaiters.set(vio, this.waitingFlushes)
     this.waitingFlushes = []
     this.context.vios.status[vio] = Status.Success
