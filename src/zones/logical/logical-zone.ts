@@ -84,6 +84,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private readonly answers: Uint8Array
   /** Blocks that a discard may pass over because they have no leaf. */
   private readonly skips: Int32Array
+  /** Lbns (of a volume that becomes read-only) whose old block was let go, and maybe given to others, while the map still names it. */
+  private readonly outdated = new Set<Lbn>()
 
   private readonly afterPageRead: Hop
   private readonly takeOver: Hop
@@ -256,6 +258,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private readData(vio: VioIndex, page: number): void {
     const { vios, placement, post } = this.context
+    if (this.outdated.size > 0 && this.outdated.has(vios.lbn[vio])) return this.fail(vio, Status.ReadOnly)
     if (!this.readEntry(vio, page) && vios.isRead(vio)) return this.fail(vio, Status.BadMapping)
     if (vios.mappedPbn[vio] === ZERO_BLOCK) return this.readZeros(vio)
     post.send(toMappedRead(vios, placement, vio), vio)
@@ -354,6 +357,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private leaveEntry(vio: VioIndex): void {
     const { vios, journalLocks } = this.context
     journalLocks.entryTaken(vios.journalSequence[vio])
+    const isEntered = vios.status[vio] === Status.Success
+    if (!isEntered && vios.mappedPbn[vio] !== ZERO_BLOCK) this.outdated.add(vios.lbn[vio])
     this.cleanUp(vio)
   }
 
