@@ -705,6 +705,22 @@ describe('a logical zone', () => {
       expect(stage.disk.log).to.deep.equal(['r104'])
     })
 
+    it('does not begin the second write of a page that was never written', () => {
+      stage.write(5)
+      stage.run()
+      for (let i = 0; i < 8; i++) stage.openBlock()
+      stage.step(BioOp.Flush)
+      stage.disk.log.length = 0
+      stage.zone.receive(LogicalOp.EnterReadOnly, 0)
+      stage.run()
+      const writes = stage.disk.log.filter((line) => line !== 'flush')
+      expect(writes.length).to.be.above(0)
+      for (const line of writes) expect(line).to.match(/^w/)
+      expect(stage.counter(Counter.BlockMapDirtyPages)).to.equal(1)
+      expect(stage.counter(Counter.BlockMapOutgoingPages)).to.equal(0)
+      expect(stage.context.journalLocks.isHeld(1, 0)).to.equal(true)
+    })
+
     it('reads nothing through a mapping whose block may be another’s by now', () => {
       for (const lbn of [5, 6]) stage.write(lbn)
       stage.run()
