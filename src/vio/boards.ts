@@ -117,6 +117,14 @@ export class Boards {
     Atomics.store(this.words, 8, 1)
   }
 
+  /** Whether the volume is suspended or saved, and so nothing asks anything of the store. Written by the admin zone. */
+  get atRest(): boolean {
+    return Atomics.load(this.words, 9) !== 0
+  }
+  set atRest(isAtRest: boolean) {
+    Atomics.store(this.words, 9, isAtRest ? 1 : 0)
+  }
+
   /** Whether new fragments are packed. Written by the packer's commands. */
   get compressing(): boolean {
     return Atomics.load(this.words, 5) !== 0

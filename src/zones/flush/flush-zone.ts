@@ -40,6 +40,8 @@ export class FlushZone implements Zone {
   private readonly queues: WaitQueues
   private readonly flushVio: VioIndex
   private state = FlusherState.Quiescent
+  /** The newest generation that a flush was done for. */
+  private flushedGeneration = -1
   /** The generation that writes join now, or, during a round, the one being closed. */
   private generation = 0
 
@@ -131,6 +133,8 @@ export class FlushZone implements Zone {
     for (;;) {
       const vio = this.queues.shift(FLUSHING) as VioIndex
       if (vio < 0) break
+      assert(vios.flushGeneration[vio] >= this.flushedGeneration, 'flushes are done in their order')
+      this.flushedGeneration = vios.flushGeneration[vio]
       vios.status[vio] = vios.status[this.flushVio]
       post.send(hop(FrontOp.FlushDone, 0), vio)
     }

@@ -348,7 +348,10 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private update(vio: VioIndex, page: number): void {
     const { vios, arena } = this.context
-    writeEntry(arena, this.cache.at(page), vios.pageSlot[vio], vios.newPbn[vio], vios.newState[vio])
+    const place = vios.newPbn[vio]
+    const state = vios.newState[vio]
+    assert(this.isPossible(place, state), 'a mapping is one that can be read again')
+    writeEntry(arena, this.cache.at(page), vios.pageSlot[vio], place, state)
     this.cache.touched(page, vios.journalSequence[vio])
     this.leaveEntry(vio)
   }
@@ -390,13 +393,19 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   /** Copies the entry of a vio to its `mapped` columns; an entry that cannot be is unmapped, and false. */
   private readEntry(vio: VioIndex, page: number): boolean {
-    const { vios, arena, placement } = this.context
+    const { vios, arena } = this.context
     const place = readEntryPbn(arena, this.cache.at(page), vios.pageSlot[vio]) as Pbn
     const state = readEntryState(arena, this.cache.at(page), vios.pageSlot[vio])
-    const valid = isValidLocation(place, state) && (place === ZERO_BLOCK || placement.isDataBlock(place))
+    const valid = this.isPossible(place, state)
     vios.mappedPbn[vio] = valid ? place : ZERO_BLOCK
     vios.mappedState[vio] = valid ? state : MappingState.Unmapped
     return valid
+  }
+
+  private isPossible(place: Pbn, state: number): boolean {
+    return (
+      isValidLocation(place, state) && (place === ZERO_BLOCK || this.context.placement.isDataBlock(place))
+    )
   }
 
   treeTouched(row: number, vio: VioIndex): void {
