@@ -109,6 +109,22 @@ export class Boards {
     return Atomics.compareExchange(this.words, 4, 0, status) === 0
   }
 
+  /** Whether a write was lost that its client had been told of. Written by logical zones; never taken back. */
+  get hasLostWrite(): boolean {
+    return Atomics.load(this.words, 8) !== 0
+  }
+  loseWrite(): void {
+    Atomics.store(this.words, 8, 1)
+  }
+
+  /** Whether the volume is suspended or saved, and so nothing asks anything of the store. Written by the admin zone. */
+  get atRest(): boolean {
+    return Atomics.load(this.words, 9) !== 0
+  }
+  set atRest(isAtRest: boolean) {
+    Atomics.store(this.words, 9, isAtRest ? 1 : 0)
+  }
+
   /** Whether new fragments are packed. Written by the packer's commands. */
   get compressing(): boolean {
     return Atomics.load(this.words, 5) !== 0

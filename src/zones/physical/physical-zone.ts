@@ -556,6 +556,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   private drained(): void {
     if (--this.draining > 0) return
     assert(this.isReadOnly || this.summary.isIdle, 'a drained zone has no summary to write')
+    assert(this.isReadOnly || this.allocator.isCounted, 'each free block is counted as free')
     this.state = this.state === ZoneState.Saving ? ZoneState.Saved : ZoneState.Suspended
     phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)
   }
