@@ -150,12 +150,8 @@ function isLegacyIncrementPossible(ring: JournalRing, entry: number): boolean {
   const pbn = readJournalMappingPbn(bytes, entry)
   const state = readJournalMappingState(bytes, entry)
   if (!isValidLocation(pbn, state)) return false
-  switch (readJournalOperation(bytes, entry) as LegacyJournalOperation) {
-    case LegacyJournalOperation.DataIncrement:
-      return pbn === ZERO_PBN || isDataBlock(pbn)
-    case LegacyJournalOperation.BlockMapIncrement:
-      return isDataBlock(pbn) && state === MAPPING_STATE_UNCOMPRESSED
-    default:
-      return false
-  }
+  const operation: LegacyJournalOperation = readJournalOperation(bytes, entry)
+  if (operation === LegacyJournalOperation.DataIncrement) return pbn === ZERO_PBN || isDataBlock(pbn)
+  const isTree = operation === LegacyJournalOperation.BlockMapIncrement
+  return isTree && isDataBlock(pbn) && state === MAPPING_STATE_UNCOMPRESSED
 }

@@ -1,5 +1,6 @@
 /**
- * Boards: shared words with one writer each, read by others when a message tells them to look. The message that
+ * Boards: shared words with one writer each, read by others when a message tells them to look. What the journal writes
+ * is written by repair instead until the journal is loaded. The message that
  * follows a write is its fence; a reader may find a newer value than the one the message was sent for, never an
  * older one.
  */
@@ -15,7 +16,7 @@ export class Boards {
   readonly summaryAt: number
 
   constructor(bump: Bump, logicalZones: number) {
-    this.numbers = bump.float64(8)
+    this.numbers = bump.float64(10)
     this.words = bump.int32(16)
     this.oldestGenerations = bump.float64(logicalZones)
     this.summaryAt = bump.blocks(64, 4096)
@@ -64,6 +65,20 @@ export class Boards {
   }
   set journalNext(sequence: SequenceNumber) {
     this.numbers[5] = sequence
+  }
+
+  /** Recoveries and rebuilds in the volume's life, for journal and super block. Written by the journal. */
+  get completeRecoveries(): number {
+    return this.numbers[6]
+  }
+  set completeRecoveries(count: number) {
+    this.numbers[6] = count
+  }
+  get readOnlyRecoveries(): number {
+    return this.numbers[7]
+  }
+  set readOnlyRecoveries(count: number) {
+    this.numbers[7] = count
   }
 
   /** The oldest flush generation with an active write in a logical zone. Written by that zone. */
@@ -123,6 +138,23 @@ export class Boards {
   }
   set deduplicating(on: boolean) {
     Atomics.store(this.words, 6, on ? 1 : 0)
+  }
+
+  /** Slabs whose counts are not in memory yet. Each physical zone adds and takes its own. */
+  get unscrubbedSlabs(): number {
+    return Atomics.load(this.words, 8)
+  }
+  addUnscrubbed(slabs: number): void {
+    Atomics.add(this.words, 8, slabs)
+  }
+
+  /** Whether the volume runs after a crash and some slab waits for its counts still. */
+  get isRecovering(): boolean {
+    return Atomics.load(this.words, 9) !== 0 && this.unscrubbedSlabs > 0
+  }
+  /** The load was, or follows, a recovery. Written by the admin zone, once. */
+  enterRecovery(): void {
+    Atomics.store(this.words, 9, 1)
   }
 
   /** Set by the front end's thread after an orderly stop: every other thread leaves its loop. */
