@@ -1,18 +1,15 @@
 /** Audits the volume in a file or on a block device, which is opened for reading only. */
 
 import { readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
-import { VdoError } from '../base/errors.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry } from '../format/geometry-block.js'
-import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import type { AuditDisk } from '../repair/audit-disk.js'
 import type { AuditResult, Problem } from '../repair/audit-report.js'
 import type { Expand } from '../repair/audit-slabs.js'
-import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
+import { type BackingFile, closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
 import { Lz4 } from './lz4.js'
+import { readVolumeHead } from './read-volume.js'
 
 interface AuditFileOptions {
   /** Hears every problem as it is found. */
@@ -24,11 +21,15 @@ export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditR
   const file = openBackingFile(path, { readOnly: true })
   try {
     const disk = new FileDisk(file)
-    const geometry = decodeGeometry(readBlock(disk, 0, `the geometry block of ${path}`), crc32)
-    const superBlockPbn = geometry.dataRegionStart
-    const place = superBlockPbn - geometry.bioOffset
-    const superBlock = decodeSuperBlock(readBlock(disk, place, `the super block of ${path}`), crc32)
-    validateSuperBlock(superBlock, geometry)
+    const { geometry, superBlock, superBlockPbn } = readVolumeHead(
+      'Cannot audit',
+      {
+        name: path,
+        sizeBytes: file.blockCount * BLOCK_SIZE,
+        read: fileReader(path, file.descriptor),
+      },
+      BLOCK_SIZE,
+    )
     const volume = describeVolume(geometry, superBlock, superBlockPbn)
     return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
   } finally {
@@ -53,12 +54,6 @@ class FileDisk implements AuditDisk {
     }
     return true
   }
-}
-
-function readBlock(disk: FileDisk, block: number, what: string): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_SIZE)
-  if (!disk.read(block, 1, bytes)) throw new VdoError('VDO_IO_ERROR', `Cannot read ${what}`)
-  return bytes
 }
 
 /** LZ4 needs its input and output in one memory: a block of each. */

@@ -9,11 +9,11 @@
 import { createServer, type Server, type Socket } from 'node:net'
 
 import { VdoError } from '../../base/errors.js'
-import { listenOnUnixSocket } from '../unix-socket.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { ExportTable, type NbdExport } from './exports.js'
+import { listenOn } from './listen.js'
 import { BufferPool } from './request.js'
-import { formatNbdUri, type NbdAddress, type NbdTcpAddress, parseNbdUri } from './uri.js'
+import { formatNbdUri, type NbdAddress, parseNbdUri } from './uri.js'
 
 /** What a server is made of. */
 export interface NbdServerOptions {
@@ -81,31 +81,9 @@ export class NbdServer implements ConnectionHost {
   }
 
   async listen(): Promise<void> {
-    const { address } = this
-    if (address.kind === 'unix') {
-      // Who may open the file may use the volume.
-      await listenOnUnixSocket(this.listener, address.path).catch((cause: unknown) => {
-        throw listenError(this.uri, cause)
-      })
-    } else {
-      await this.listenOn(address)
-    }
+    this.address = await listenOn(this.listener, this.address)
     // A connection that fails while it is being accepted does not concern the others.
     this.listener.on('error', () => {})
-  }
-
-  private async listenOn(address: NbdTcpAddress): Promise<void> {
-    const { listener } = this
-    await new Promise<void>((resolve, reject) => {
-      const refuse = (cause: unknown) => reject(listenError(this.uri, cause))
-      listener.once('error', refuse)
-      listener.listen({ host: address.host, port: address.port }, () => {
-        listener.off('error', refuse)
-        resolve()
-      })
-    })
-    const bound = this.listener.address()
-    if (bound !== null && typeof bound === 'object') this.address = { ...address, port: bound.port }
   }
 
   /** Stops accepting, finishes what is in flight, closes every connection. */
@@ -156,13 +134,4 @@ export class NbdServer implements ConnectionHost {
     clearTimeout(late)
     await closed
   }
-}
-
-function listenError(uri: string, cause: unknown): VdoError {
-  if (cause instanceof VdoError) return cause
-  const error = cause as NodeJS.ErrnoException
-  if (error.code === 'EADDRINUSE') {
-    return new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${uri}: the address is taken`, { cause })
-  }
-  return new VdoError('VDO_CANNOT_LISTEN', `Cannot listen on ${uri}: ${error.message}`, { cause })
 }
