@@ -3,7 +3,7 @@
 import { readSync } from 'node:fs'
 import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { audit } from '../repair/audit.js'
+import { type AuditProgress, audit } from '../repair/audit.js'
 import type { AuditDisk } from '../repair/audit-disk.js'
 import type { AuditResult, Problem } from '../repair/audit-report.js'
 import type { Expand } from '../repair/audit-slabs.js'
@@ -14,10 +14,11 @@ import { readVolumeHead } from './read-volume.js'
 interface AuditFileOptions {
   /** Hears every problem as it is found. */
   readonly hear?: (problem: Problem) => void
+  readonly progress?: AuditProgress
 }
 
 /** Throws if there is no volume whose geometry and super block can be read. */
-export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditResult {
+export function auditFile(path: string, options: AuditFileOptions = {}): AuditResult {
   const file = openBackingFile(path, { readOnly: true })
   try {
     const disk = new FileDisk(file)
@@ -31,7 +32,7 @@ export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditR
       BLOCK_SIZE,
     )
     const volume = describeVolume(geometry, superBlock, superBlockPbn)
-    return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
+    return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
   } finally {
     closeBackingFile(file)
   }
