@@ -28,9 +28,10 @@ function describeIssue(issue: z.core.$ZodIssue, whole: string): string {
 export function show(value: unknown): string {
   if (typeof value === 'string') return shorten(JSON.stringify(value))
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
   if (typeof value === 'object' && value !== null) return 'a mapping'
-  return shorten(value === undefined || value === null ? 'nothing' : String(value))
+  if (value === undefined || value === null) return 'nothing'
+  return shorten(`${value as string | number | boolean | bigint}`)
 }
 
 function shorten(text: string): string {

@@ -22,6 +22,9 @@ const OPTIONS = z.strictObject(
     unsafe: yesOrNo,
     compression: yesOrNo,
     deduplication: yesOrNo,
+    report: z
+      .custom<(sentence: string) => void>((value) => typeof value === 'function', 'a function')
+      .optional(),
     shape: z.strictObject(sizes, 'sizes by their names').partial().optional(),
   },
   'a mapping with a device',

@@ -40,6 +40,8 @@ export interface OpenOptions {
   readonly deduplication?: boolean
   /** Sizes other than VDO's own, for experiments. */
   readonly shape?: Partial<VolumeShape>
+  /** Hears in a sentence why the backing store failed. Left out: it is said on standard error. */
+  readonly report?: (sentence: string) => void
 }
 
 /** Opens a volume and serves it until `close`. Rejects with a VdoError whose `code` is stable. */
@@ -83,7 +85,7 @@ export async function openVolumeOn(
   }
   const shape = { ...VDO_SHAPE, ...options.shape }
   requireRunnable(shape, volume, plan.counts)
-  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
+  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store, options.report)
   host.arena.boards.compressing = options.compression ?? true
   host.arena.boards.deduplicating = options.deduplication ?? true
   try {

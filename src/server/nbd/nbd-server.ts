@@ -26,6 +26,8 @@ export interface NbdServerOptions {
   readonly handshakeTimeoutMs?: number
   /** How long `close` waits for clients that do not take their answers. */
   readonly closeTimeoutMs?: number
+  /** Hears in a sentence what clients do, for a log. */
+  readonly hear?: (level: 'warn' | 'info' | 'debug', sentence: string) => void
 }
 
 const MAXIMUM_CONNECTIONS = 100
@@ -55,6 +57,8 @@ export class NbdServer implements ConnectionHost {
   private address: NbdAddress
   private closing: Promise<void> | undefined
   private allGone: (() => void) | undefined
+  private readonly hear: NonNullable<NbdServerOptions['hear']>
+  private clientCount = 0
 
   constructor(options: NbdServerOptions) {
     this.address = parseNbdUri(options.uri)
@@ -67,7 +71,10 @@ export class NbdServer implements ConnectionHost {
     this.listener = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
       this.accept(socket),
     )
-    this.listener.maxConnections = options.maximumConnections ?? MAXIMUM_CONNECTIONS
+    const most = options.maximumConnections ?? MAXIMUM_CONNECTIONS
+    this.listener.maxConnections = most
+    this.hear = options.hear ?? (() => {})
+    this.listener.on('drop', () => this.hear('warn', `A client was turned away: ${most} are connected`))
   }
 
   /** The address that clients use, with the port that was picked. */
@@ -99,14 +106,23 @@ export class NbdServer implements ConnectionHost {
     this.due.push(connection)
   }
 
+  attached({ client }: Connection, name: string): void {
+    this.hear('info', `Client ${client} is attached${name === '' ? '' : ` to '${name}'`}`)
+  }
+
   closed(connection: Connection): void {
     this.connections.delete(connection)
+    const { client, isAttached, fault } = connection
+    this.hear(isAttached ? 'info' : 'debug', `Client ${client} has left${fault === '' ? '' : `: ${fault}`}`)
     if (this.connections.size === 0) this.allGone?.()
   }
 
   private accept(socket: Socket): void {
-    const connection = new Connection(socket, this)
+    this.clientCount += 1
+    const connection = new Connection(socket, this, this.clientCount)
     this.connections.add(connection)
+    const from = socket.remoteAddress === undefined ? '' : ` from ${socket.remoteAddress}`
+    this.hear('debug', `Client ${this.clientCount} has connected${from}`)
     if (this.closing !== undefined) connection.stop()
   }
 
