@@ -31,7 +31,7 @@ async function auditVolume(
   { verbose = false, summary = false, json = false }: AuditCommandOptions,
 ): Promise<void> {
   // A volume that changes while it is read agrees with nothing.
-  const unlock = await lockStore(path)
+  const unlock = await lockStore(path, 'Cannot audit')
   const progress = showProgress('Auditing')
   let result: AuditResult
   try {

@@ -6,7 +6,7 @@ import { formatSize, humanSize, parseSize } from '../base/sizes.js'
 import { BLOCK_SIZE, DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
 import { indexMemoryCode, indexMemoryOf } from '../format/index-memory.js'
 import { type FormatOutcome, type FormatRequest, formatFile } from '../host/format-file.js'
-import { badArgument, decimalNumber, wholeNumber } from './arguments.js'
+import { badArgument, wholeNumber } from './arguments.js'
 import { showProgress } from './progress.js'
 import { clockNonce, randomUuid } from './volume-identity.js'
 
@@ -23,6 +23,8 @@ interface FormatOptions {
   readonly dryRun?: boolean
   readonly json?: boolean
 }
+
+const INDEX_MEMORIES = '0.25, 0.5, 0.75 or a whole number from 1 to 1024'
 
 export function formatCommand(name = 'format'): Command {
   return new Command(name)
@@ -42,12 +44,7 @@ export function formatCommand(name = 'format'): Command {
       wholeNumber('--slab-bits', MINIMUM_SLAB_BITS, MAXIMUM_SLAB_BITS),
       DEFAULT_SLAB_BITS,
     )
-    .option(
-      '-m, --uds-memory-size <GiB>',
-      'memory of the index: 0.25, 0.5, 0.75 or 1 to 1024',
-      decimalNumber('--uds-memory-size', 0, 1024),
-      0.25,
-    )
+    .option('-m, --uds-memory-size <GiB>', `memory of the index: ${INDEX_MEMORIES}`, parseIndexMemory, 0.25)
     .option(
       '-s, --uds-sparse',
       'make the index sparse: ten times the reach in the same memory (default: dense)',
@@ -139,6 +136,11 @@ function tell(path: string, outcome: FormatOutcome, options: FormatOptions): str
   )
   if (options.dryRun === true) lines.push('Nothing was written: this was a dry run.')
   return lines
+}
+
+function parseIndexMemory(text: string): number {
+  if (/^\d{1,6}(\.\d+)?$/.test(text)) return Number(text)
+  throw badArgument('--uds-memory-size', text, INDEX_MEMORIES)
 }
 
 function parseNonce(text: string): bigint {

@@ -24,12 +24,19 @@ function sentenceOf(error: unknown, status: ExitStatus): string {
   if (!(error instanceof Error)) return String(error)
   if (status === ExitStatus.Defect) return error.stack ?? error.message
   const code = error instanceof VdoError ? ` (${error.code})` : ''
-  return `${error.message.replaceAll(/\s*\n\s*/g, ' ')}${code}`
+  return `${oneLine(error.message)}${code}`
 }
 
-function throwInsteadOfExit(command: Command): void {
+function throwInsteadOfExit(command: Command, name = command.name()): void {
   command.exitOverride()
-  for (const child of command.commands) throwInsteadOfExit(child)
+  command.configureOutput({
+    outputError: (text, write) => write(`${name}: ${oneLine(text.replace(/^error: /, ''))}\n`),
+  })
+  for (const child of command.commands) throwInsteadOfExit(child, name)
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, ' ')
 }
 
 /** A reader that has seen enough (`| head`), or a terminal that is gone, ends no command: a volume may be open. */

@@ -22,7 +22,7 @@ const INDEX_MEMORY = 0.25
 const parts: ServeParts = {
   async check({ device, threads }) {
     loadProfile(threads)
-    const unlock = await lockStore(device)
+    const unlock = await lockStore(device, 'Cannot serve')
     unlock()
   },
   // The engine is loaded when a volume is opened: other verbs need none of it.

@@ -22,15 +22,11 @@ export function auditFile(path: string, options: AuditFileOptions = {}): AuditRe
   const file = openBackingFile(path, { readOnly: true })
   try {
     const disk = new FileDisk(file)
-    const { geometry, superBlock, superBlockPbn } = readVolumeHead(
-      'Cannot audit',
-      {
-        name: path,
-        sizeBytes: file.blockCount * BLOCK_SIZE,
-        read: fileReader(path, file.descriptor),
-      },
-      BLOCK_SIZE,
-    )
+    const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', {
+      name: path,
+      sizeBytes: file.blockCount * BLOCK_SIZE,
+      read: fileReader(path, file.descriptor),
+    })
     const volume = describeVolume(geometry, superBlock, superBlockPbn)
     return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
   } finally {

@@ -106,7 +106,7 @@ async function formatPresent(
     )
   }
   const isFile = stat.isFile()
-  if (request.dryRun === true) (await lockStore(path))()
+  if (request.dryRun === true) (await lockStore(path, 'Cannot format'))()
   else await formatLocked({ path, ...request }, plan, isFile ? plan.superBlock.physicalBlocks : undefined)
   return { plan, created: false, overwritten }
 }
@@ -117,7 +117,7 @@ async function formatLocked(
   plan: FormatPlan,
   createBlocks: number | undefined,
 ): Promise<void> {
-  const unlock = await lockStore(path)
+  const unlock = await lockStore(path, 'Cannot format')
   try {
     const file = await openWhenFree(path, createBlocks)
     try {

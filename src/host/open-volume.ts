@@ -74,7 +74,7 @@ export async function openVolumeOn(
 ): Promise<VdoVolume> {
   const plan = loadProfile(options.threads ?? 'default')
   const sound = store.kind === 'faulty' ? store.store : store
-  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readable(sound), BLOCK_SIZE)
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readable(sound))
   refuseUnlessLoadable(superBlock)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
   if (plan.counts.physical > volume.slabCount) {

@@ -2,6 +2,7 @@
 
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import { decodeGeometry, type Geometry } from '../format/geometry-block.js'
 import { decodeSuperBlock, type SuperBlock, validateSuperBlock } from '../format/super-block.js'
 import { findSignatures, type ReadDevice } from './signatures.js'
@@ -21,10 +22,10 @@ export interface ReadableStore {
 }
 
 /** `action` is what the volume is wanted for, as in `Cannot open`. Throws a VdoError unless all of it is there. */
-export function readVolumeHead(action: string, store: ReadableStore, blockSize: number): VolumeHead {
+export function readVolumeHead(action: string, store: ReadableStore): VolumeHead {
   const block = (pbn: number): Uint8Array => {
-    requireBytes(action, store, (pbn + 1) * blockSize)
-    return store.read(pbn * blockSize, blockSize)
+    requireBlocks(action, store, pbn + 1)
+    return store.read(pbn * BLOCK_SIZE, BLOCK_SIZE)
   }
   const named = <T>(decode: () => T): T => {
     try {
@@ -43,7 +44,7 @@ export function readVolumeHead(action: string, store: ReadableStore, blockSize: 
     validateSuperBlock(decoded, geometry)
     return decoded
   })
-  requireBytes(action, store, (superBlock.physicalBlocks - geometry.bioOffset) * blockSize)
+  requireBlocks(action, store, superBlock.physicalBlocks - geometry.bioOffset)
   return { geometry, superBlock, superBlockPbn }
 }
 
@@ -52,13 +53,14 @@ function explain(error: VdoError, store: ReadableStore): string {
   if (error.code !== 'VDO_BAD_MAGIC' || !detail.includes('geometry')) return detail
   const [other] = findSignatures(store.read, store.sizeBytes)
   const held = other === undefined ? 'it holds no VDO volume' : `it holds ${other}, no VDO volume`
-  return `${held} (${detail.replace(/^.*?: /, '')})`
+  return `${held}: ${detail.replace(/^.*?: /, '')}`
 }
 
-function requireBytes(action: string, { name, sizeBytes }: ReadableStore, wanted: number): void {
-  if (sizeBytes >= wanted) return
+function requireBlocks(action: string, { name, sizeBytes }: ReadableStore, wanted: number): void {
+  if (sizeBytes >= wanted * BLOCK_SIZE) return
+  const found = Math.floor(sizeBytes / BLOCK_SIZE)
   throw new VdoError(
     'VDO_STORE_TOO_SMALL',
-    `${action} ${name}: it has ${sizeBytes} bytes, the volume needs ${wanted}`,
+    `${action} ${name}: it has ${found} blocks of ${BLOCK_SIZE} bytes, the volume needs ${wanted}`,
   )
 }

@@ -20,14 +20,22 @@ const NAME_BYTES = 108
 /** How long a process that has the store may take to say its number. */
 const ASK_MS = 1000
 
-/** Takes the store for the caller, or throws VDO_IN_USE; gives the function that lets it go. */
-export async function lockStore(device: string | readonly SharedArrayBuffer[]): Promise<() => void> {
-  if (typeof device !== 'string') return takeHere(device[0], 'this memory')
+/** Takes the store for the caller, or throws VDO_IN_USE with what was wanted of it (`action`); gives the function that lets it go. */
+export async function lockStore(
+  device: string | readonly SharedArrayBuffer[],
+  action = 'Cannot use',
+): Promise<() => void> {
+  const inUse = (where: string): VdoError =>
+    new VdoError(
+      'VDO_IN_USE',
+      `${action} ${typeof device === 'string' ? device : 'this memory'}: it is open ${where}`,
+    )
+  if (typeof device !== 'string') return takeHere(device[0], inUse)
   const stat = statStore(device)
   // What is not there cannot be open; whoever opens it next says what is wrong.
   if (stat === undefined) return () => {}
   const name = nameOf(stat)
-  const release = takeHere(name, device)
+  const release = takeHere(name, inUse)
   if (process.platform !== 'linux') return release
   let server: Server | null
   try {
@@ -35,7 +43,7 @@ export async function lockStore(device: string | readonly SharedArrayBuffer[]): 
   } catch {
     release()
     const pid = await askHolder(name)
-    throw inUse(device, pid === null ? 'in another process' : `in another process (${pid})`)
+    throw inUse(pid === null ? 'in another process' : `in another process (pid ${pid})`)
   }
   return () => {
     server?.close()
@@ -51,16 +59,12 @@ function statStore(path: string): BigIntStats | undefined {
   }
 }
 
-function takeHere(what: unknown, name: string): () => void {
-  if (open.has(what)) throw inUse(name, 'in this process')
+function takeHere(what: unknown, inUse: (where: string) => VdoError): () => void {
+  if (open.has(what)) throw inUse('in this process')
   open.add(what)
   return () => {
     open.delete(what)
   }
-}
-
-function inUse(name: string, where: string): VdoError {
-  return new VdoError('VDO_IN_USE', `Cannot use ${name}: it is open ${where}`)
 }
 
 /** The same for every path that leads to the file or block device. */
