@@ -9,6 +9,7 @@ import type { Clock } from '../reactor/clock.js'
 import type { Doorbell } from '../reactor/doorbell.js'
 import { Reactor } from '../reactor/reactor.js'
 import type { Zone } from '../reactor/zone.js'
+import { RepairZone } from '../repair/repair-zone.js'
 import type { IndexOutside } from '../uds/index-outside.js'
 import { IndexZone } from '../uds/index-zone.js'
 import { MemoryIndexZone } from '../uds/memory-index-zone.js'
@@ -111,6 +112,8 @@ function makeZone(config: EngineConfig, driver: ThreadDriver, reactor: Reactor, 
       return makeIndexZone(config, driver, context)
     case Room.Admin:
       return new AdminZone(context, config.superBlock)
+    case Room.Repair:
+      return new RepairZone(context)
   }
 }
 

@@ -8,7 +8,7 @@ import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-
 import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
-import type { Volume, ZoneCounts } from '../vio/volume.js'
+import { LoadKind, type Volume, type ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
 export const NONCE = 0x1122334455667788n
@@ -78,6 +78,7 @@ function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
     blockMapAge: prng.between(2, 5),
     blockMapVios: prng.between(2, 6),
     allocatorVios: SUMMARY_VIOS + prng.between(2, 8),
+    repairVios: prng.between(1, 6),
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
@@ -148,6 +149,8 @@ function drawVolume(
     journalBlocks,
     journalStart: 1,
     recoveryCount: 0,
+    completeRecoveries: 0,
+    readOnlyRecoveries: 0,
     depotOrigin,
     slabCount,
     slabBlocks,
@@ -160,6 +163,7 @@ function drawVolume(
     summaryOrigin,
     savedPhysicalZones: 0,
     isNew: true,
+    load: LoadKind.Normal,
     logicalBlocksUsed: 0,
     blockMapDataBlocks: 0,
   }

@@ -3,12 +3,16 @@
  * moves next, from which ring, how many words; or which disk request completes; or, when nothing else is left, that
  * time passes. A run is its seed and its configuration.
  */
+
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import type { FrontEnd } from '../engine/front-end.js'
+import { encodeAdvice } from '../format/advice.js'
+import { CONTEXT_BYTES } from '../vio/dedupe-contexts.js'
+import { HashOp, hopOfWord, operandOfWord, opOfHop } from '../vio/opcodes.js'
 import { SimDevice, type SimStore } from './sim-store.js'
 import { TraceDigest, type TraceHasher } from './trace-digest.js'
 
@@ -21,6 +25,9 @@ export interface LentMemory {
   /** For the digest of one simulator's messages; the next simulator begins it anew. */
   readonly hasher: TraceHasher
 }
+
+/** The mapping states, and some that do not exist. */
+const MORE_STATES = 18
 
 interface Choice {
   readonly thread: number
@@ -44,6 +51,8 @@ export class Simulator {
   onReport: ((sentence: string) => void) | null = null
   /** Events so far. */
   steps = 0
+  /** How likely an answer of the index is a lie: any block, in any state, that there is or that there cannot be. */
+  lies = 0
   private readonly threads: AssembledThread[]
   private readonly devices: { readonly thread: number; readonly device: SimDevice }[] = []
   /** The front end was called from outside and may have something to send. */
@@ -56,7 +65,7 @@ export class Simulator {
   hurry: number
 
   constructor(
-    config: EngineConfig,
+    private readonly config: EngineConfig,
     store: SimStore,
     private readonly prng: Prng,
     lend: LendMemory,
@@ -89,6 +98,7 @@ export class Simulator {
       reactor.onDeliver = (word) => {
         this.digest.add(thread, word)
         this.onMessage?.(this.steps, thread, word)
+        if (opOfHop(hopOfWord(word)) === HashOp.Answered) this.mayLie(operandOfWord(word))
       }
       for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })
     })
@@ -144,6 +154,16 @@ export class Simulator {
       if (!this.step()) return done()
     }
     return done()
+  }
+
+  /** An index may say anything: nothing of it may do harm. */
+  private mayLie(context: number): void {
+    const { prng } = this
+    if (this.lies === 0 || !prng.chance(this.lies)) return
+    const { contexts } = this.arena
+    const pbn = prng.below(this.config.volume.physicalBlocks + 10)
+    contexts.locations[context] = 1
+    encodeAdvice(contexts.known, context * CONTEXT_BYTES, pbn, prng.below(MORE_STATES))
   }
 
   private letTimePass(): boolean {

@@ -26,6 +26,7 @@ export class MetadataPools {
   readonly logical: readonly VioPool[]
   readonly physical: readonly VioPool[]
   readonly index: readonly VioPool[]
+  readonly repair: VioPool
   /** All rows but the data vios. */
   readonly otherVios: number
 
@@ -45,6 +46,7 @@ export class MetadataPools {
     this.logical = Array.from({ length: counts.logical }, () => take(shape.blockMapVios))
     this.physical = Array.from({ length: counts.physical }, () => take(shape.allocatorVios))
     this.index = Array.from({ length: counts.index }, () => take(indexVioCount(shape)))
+    this.repair = take(shape.repairVios)
     this.otherVios = next - shape.dataVios
     assert(next <= MAX_OPERAND, 'every vio fits the operand of a message')
     assert(this.otherVios === otherVioCount(shape, counts), 'the count of vios is known beforehand')
@@ -58,8 +60,8 @@ function indexVioCount({ index, indexVios }: VolumeShape): number {
 
 /** All rows but the data vios, as a sum. */
 export function otherVioCount(shape: VolumeShape, counts: ZoneCounts): number {
-  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios } = shape
+  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios, repairVios } = shape
   const ofMaps = counts.logical * blockMapVios + counts.physical * allocatorVios
-  const ofZones = ofMaps + counts.index * indexVioCount(shape)
-  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofZones
+  const ofIndex = counts.index * indexVioCount(shape)
+  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofMaps + ofIndex + repairVios
 }
