@@ -10,6 +10,7 @@ import { lockStore } from '../host/volume-lock.js'
 import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
 import { formatCommand } from './format.js'
+import { messageCommand } from './message.js'
 import { runProgram } from './run-program.js'
 import { type ServeParts, serveCommand } from './serve.js'
 import { statsCommand } from './stats.js'
@@ -47,6 +48,7 @@ const program = new Command('vdo')
   .addCommand(formatCommand())
   .addCommand(serveCommand(parts))
   .addCommand(statsCommand())
+  .addCommand(messageCommand())
   .addCommand(auditCommand())
   .addCommand(benchCommand())
 

@@ -172,6 +172,7 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     memoryUsage: { bytesUsed: arena.size, peakBytesUsed: arena.size },
     index: {
       state: boards.indexState,
+      ...(boards.indexFailed && { problem: boards.indexProblem }),
       entriesIndexed: n(Counter.IndexEntries),
       postsFound: n(Counter.IndexPostsFound),
       postsNotFound: n(Counter.IndexPostsNotFound),
