@@ -29,13 +29,16 @@ export interface Openable {
 export class IndexLifecycle {
   private wantsOpen = false
   private wantsNew = false
+  private isFirst: boolean
   /** The volume is at rest: nothing is begun. */
   private resting = false
 
   constructor(
     private readonly context: ZoneContext,
     private readonly index: Openable,
-  ) {}
+  ) {
+    this.isFirst = context.volume.isNew
+  }
 
   get stage(): IndexStage {
     return this.context.boards.indexStage
@@ -43,10 +46,8 @@ export class IndexLifecycle {
 
   /** The volume is loaded. An index that is not to be used is not opened either. */
   begin(): void {
-    const { boards, volume } = this.context
-    if (!boards.deduplicating) return
+    if (!this.context.boards.deduplicating) return
     this.wantsOpen = true
-    this.wantsNew = volume.isNew
     this.advance()
   }
 
@@ -122,8 +123,10 @@ export class IndexLifecycle {
       return this.index.close()
     }
     if (stage === IndexStage.Closed && this.wantsOpen) {
-      const create = this.wantsNew
+      // A volume that was never loaded has no index to look for.
+      const create = this.wantsNew || this.isFirst
       this.wantsNew = false
+      this.isFirst = false
       this.context.boards.indexFailed = false
       this.enter(IndexStage.Opening)
       return this.index.open(create)

@@ -51,6 +51,8 @@ export class ControlServer {
 
   private accept(socket: Socket): void {
     let text = ''
+    // Answers leave in the order of their questions, also when one takes long.
+    let last = Promise.resolve()
     this.sockets.add(socket)
     socket.setEncoding('utf8')
     socket.on('error', () => {})
@@ -59,7 +61,7 @@ export class ControlServer {
       text += piece
       const lines = text.split('\n')
       text = lines.pop() ?? ''
-      for (const line of lines) if (line.trim() !== '') void this.answerTo(socket, line)
+      for (const line of lines) if (line.trim() !== '') last = last.then(() => this.answerTo(socket, line))
       // A client that asks and does not listen, or never ends its line, is not worth keeping.
       if (text.length > MAXIMUM_LINE || socket.writableLength > MAXIMUM_LINE) socket.destroy()
     })
