@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
+import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
@@ -161,6 +162,7 @@ class Scenario {
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
+    this.store.failsForGood = prng.chance(0.5)
     for (let issued = 0; issued < steps; ) {
       if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
@@ -172,6 +174,7 @@ class Scenario {
     finish(simulator, workload)
     this.rest(simulator, AdminCommand.Save)
     this.store.failureChance = 0
+    this.store.broken = null
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
@@ -228,9 +231,10 @@ class Scenario {
     }
   }
 
-  /** Whoever opens the volume next must know. */
+  /** Whoever opens the volume next must know, if that could be written. */
   private checkReadOnly(): void {
     this.readOnlyEntries++
+    if (this.store.broken === DeviceOp.Write) return
     const { state } = this.superBlock()
     if (state !== VolumeState.ReadOnly)
       throw new Error(`a read-only volume is ${VolumeState[state]} on the disk`)
