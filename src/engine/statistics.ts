@@ -24,7 +24,7 @@ const STATISTICS_VERSION = 36
 
 /** Takes the counters as they stand now; a running volume's are a moment apart from each other. */
 export function collectStatistics(config: EngineConfig, arena: Arena) {
-  const { volume, shape, superBlock } = config
+  const { volume, shape } = config
   const n = (counter: Counter): number => arena.total(counter)
   const { boards } = arena
   const mapBlocks = boards.blockMapDataBlocks
@@ -63,11 +63,11 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     logicalBlocks: volume.logicalBlocks,
     blockMapCacheSize: shape.cachePages * BLOCK_BYTES,
     blockSize: BLOCK_BYTES,
-    completeRecoveries: superBlock.completeRecoveries,
-    readOnlyRecoveries: superBlock.readOnlyRecoveries,
-    mode: isReadOnly ? 'read-only' : 'normal',
-    inRecoveryMode: false,
-    recoveryPercentage: 100,
+    completeRecoveries: boards.completeRecoveries,
+    readOnlyRecoveries: boards.readOnlyRecoveries,
+    mode: isReadOnly ? 'read-only' : boards.isRecovering ? 'recovering' : 'normal',
+    inRecoveryMode: boards.isRecovering,
+    recoveryPercentage: Math.floor((100 * (volume.slabCount - boards.unscrubbedSlabs)) / volume.slabCount),
     packer: {
       compressedFragmentsWritten: n(Counter.CompressedFragmentsWritten),
       compressedBlocksWritten: n(Counter.CompressedBlocksWritten),

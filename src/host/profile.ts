@@ -89,6 +89,7 @@ export function parseProfile(text: string, name: string): ThreadPlan {
     })
     threads.push({ name: threadName, zones })
   }
+  hostRepair(threads)
   if (threads.length > MAX_THREADS) {
     throw refuse(`it has ${threads.length} threads with the front end's, at most ${MAX_THREADS} are possible`)
   }
@@ -100,6 +101,14 @@ export function parseProfile(text: string, name: string): ThreadPlan {
     )
   }
   return { counts, threads }
+}
+
+/** Repair works only while a volume is loaded, when nearly everybody else waits: it lives with the admin zone. */
+function hostRepair(threads: PlannedThread[]): void {
+  const at = threads.findIndex(({ zones }) => zones.some(({ room }) => room === Room.Admin))
+  if (at < 0) return
+  const { name, zones } = threads[at]
+  threads[at] = { name, zones: [...zones, { room: Room.Repair, zone: 0 }] }
 }
 
 function parseZone(name: string, counts: ZoneCounts, refuse: (why: string) => Error): ZonePlace {

@@ -128,6 +128,30 @@ export class Oracle {
     return null
   }
 
+  /**
+   * The power fails: what is under way never ends, and whatever is not durable may be found or not. The next read of
+   * each block must be followed by `settle`.
+   */
+  powerFailed(): void {
+    const now = this.time++
+    this.reads.clear()
+    this.undurable.clear()
+    for (const writes of this.blocks.values()) {
+      for (const write of writes) {
+        if (write.durable) continue
+        write.took = false
+        if (write.ended === NEVER) write.ended = now
+      }
+    }
+  }
+
+  /** What was found in a block after the power failed is what it holds from now on, and durable. */
+  settle(block: number, bytes: Uint8Array): void {
+    const now = this.time++
+    const found = { ...blankBlock(block), bytes: bytes.slice(), began: now, ended: now }
+    this.blocks.set(block, [found])
+  }
+
   /** A read that failed says nothing. */
   dropRead(read: ReadHandle): void {
     this.reads.delete(read)

@@ -56,9 +56,12 @@ export class Workload {
     else this.flush()
   }
 
-  /** Reads whole blocks and checks them. */
-  readBack(block: number, count: number): void {
-    this.check(block * BLOCK, count * BLOCK)
+  /** Reads whole blocks and checks them. After a power failure what is found is what they hold from now on. */
+  readBack(block: number, count: number, settles = false): void {
+    this.check(block * BLOCK, count * BLOCK, (bytes) => {
+      for (let i = 0; settles && i < count; i++)
+        this.oracle.settle(block + i, bytes.subarray(i * BLOCK, (i + 1) * BLOCK))
+    })
   }
 
   private write(): void {
@@ -76,7 +79,7 @@ export class Workload {
     this.check(offset, length)
   }
 
-  private check(offset: number, length: number): void {
+  private check(offset: number, length: number, then: (bytes: Uint8Array) => void = () => {}): void {
     // What a read leaves alone must not pass for zeros.
     const bytes = new Uint8Array(length).fill(0xee)
     const handle = this.oracle.beginRead(offset, length)
@@ -89,6 +92,7 @@ export class Workload {
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
       this.complain(this.oracle.endRead(handle, bytes, isTolerant))
+      then(bytes)
     })
   }
 
