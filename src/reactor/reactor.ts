@@ -41,7 +41,8 @@ export class Reactor implements Post {
   private deadlineOrder = 0
   /** Words handled since the reactor was made. */
   moved = 0
-  /** Sees every word before its zone does: the simulator's trace. */
+  /** See every word when a zone sends it, and before its zone gets it: for the simulator. */
+  onSend: ((word: number) => void) | null = null
   onDeliver: ((word: number) => void) | null = null
 
   constructor(
@@ -84,6 +85,7 @@ export class Reactor implements Post {
       this.routes[hop] = to
     }
     const word = (hop << OPERAND_BITS) | operand
+    if (this.onSend !== null) this.onSend(word)
     const ring = this.outbound[to]
     if (ring === null) this.pushLocal(word)
     else ring.stage(word)
