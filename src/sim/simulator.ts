@@ -84,7 +84,7 @@ export class Simulator {
         },
       }),
     )
-    const watch = new VioWatch(arena.vios, config.shape.dataVios + arena.pools.otherVios)
+    const watch = new VioWatch(arena.vios, arena.bytes, config.shape.dataVios + arena.pools.otherVios)
     this.threads.forEach(({ reactor }, thread) => {
       reactor.onSend = (word) => watch.sent(thread, word)
       reactor.onDeliver = (word) => {

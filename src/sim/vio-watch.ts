@@ -1,12 +1,15 @@
 /**
  * Watches that each vio is in one place: with the thread that it was last sent to, or in one message, and in neither
- * case on anybody's wait queue. The simulator tells it of every message when it is sent and when it arrives.
+ * case on anybody's wait queue; and that its data stand still from its entry into a hash zone to the end of its
+ * write, since others compare with them and read them. The simulator tells it of every message when it is sent and
+ * when it arrives.
  *
  * Beside a vio's main message there may be others of it: an acknowledgement, its decrement, and, while it waits, the
  * request to evict whom it waits for. The members of a packed block travel with their agent.
  */
 import { assert } from '../base/assert.js'
 import { NO_VIO, type VioIndex } from '../base/ids.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import {
   AdminOp,
   BioOp,
@@ -86,17 +89,23 @@ const HANDS_OVER = new Set<number>([
   RepairOp.EntriesReplayed,
 ])
 
+const NOTHING = -1
+
 /** Whose a vio is before it was ever sent: that of whoever sends it first. */
 const NOBODY = -1
 
 export class VioWatch {
   private readonly owners: Int32Array
   private readonly travels: Uint8Array
+  /** What the data of a write add up to while they must not change; NOTHING for a vio without. */
+  private readonly sums: Float64Array
 
   constructor(
     private readonly vios: VioTable,
+    private readonly arena: Uint8Array,
     rows: number,
   ) {
+    this.sums = new Float64Array(rows).fill(NOTHING)
     this.owners = new Int32Array(rows).fill(NOBODY)
     this.travels = new Uint8Array(rows)
   }
@@ -120,6 +129,22 @@ export class VioWatch {
     this.travels[vio] = 0
     this.owners[vio] = thread
     if (op === PhysicalOp.SharePacked) this.takeBatch(thread, vio)
+    else if (op === LogicalOp.Launch) this.sums[vio] = NOTHING
+    else if (op === HashOp.Enter) this.sums[vio] = this.sumOf(vio)
+    else if (op === LogicalOp.Release) this.requireUnchanged(vio)
+  }
+
+  private requireUnchanged(vio: VioIndex): void {
+    const sum = this.sums[vio]
+    assert(sum === NOTHING || sum === this.sumOf(vio), 'data that others may read stand still')
+    this.sums[vio] = NOTHING
+  }
+
+  private sumOf(vio: VioIndex): number {
+    const words = new Int32Array(this.arena.buffer, this.vios.dataAt(vio), BLOCK_SIZE / 4)
+    let sum = 0
+    for (const word of words) sum = (Math.imul(sum, 31) + word) >>> 0
+    return sum
   }
 
   private takeBatch(thread: number, agent: VioIndex): void {

@@ -19,11 +19,12 @@ const [FRONT, LOGICAL, PHYSICAL, PACKER] = [0, 1, 2, 3]
 describe('the watch on vios', () => {
   let watch: VioWatch
   let vios: VioTable
+  let bytes: Uint8Array
 
   beforeEach(async () => {
     const { arena, shape } = await Bench.make()
-    ;({ vios } = arena)
-    watch = new VioWatch(vios, shape.dataVios)
+    ;({ vios, bytes } = arena)
+    watch = new VioWatch(vios, bytes, shape.dataVios)
   })
 
   const sends = (thread: number, op: Op, vio = 5) => watch.sent(thread, word(hop(op, 0), vio))
@@ -58,6 +59,17 @@ describe('the watch on vios', () => {
     vios.waiterNext[5] = -1
     sends(LOGICAL, PackerOp.Evict)
     expect(() => sends(LOGICAL, PhysicalOp.Allocate)).to.throw('waits on no queue')
+  })
+
+  it('knows data that change under those who read them', () => {
+    for (const isChanged of [false, true]) {
+      sends(PACKER, HashOp.Enter)
+      gets(PHYSICAL, HashOp.Enter)
+      sends(PHYSICAL, LogicalOp.Release)
+      bytes[vios.dataAt(vioIndex(5)) + 1000] += isChanged ? 1 : 0
+      if (isChanged) expect(() => gets(PACKER, LogicalOp.Release)).to.throw('stand still')
+      else gets(PACKER, LogicalOp.Release)
+    }
   })
 
   it('knows that the members of a packed block travel with their agent', () => {
