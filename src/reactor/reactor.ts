@@ -53,13 +53,12 @@ export class Reactor implements Post {
     private readonly doorbell: Doorbell,
     private readonly route: Route,
     localCapacity: number,
-    /** The thread whose ring is visited last: the front end's, so that work in flight drains before new work. */
-    lastThread: number,
+    /** The other threads in the order in which their rings are visited. */
+    visits: readonly number[],
   ) {
     for (let other = 0; other < threads; other++) this.outbound.push(mesh.ring(thread, other))
-    const order = Array.from({ length: threads }, (_, i) => i).filter((i) => i !== thread && i !== lastThread)
-    if (lastThread !== thread) order.push(lastThread)
-    for (const other of order) {
+    assert(visits.length === threads - 1 && !visits.includes(thread), 'a thread visits every other')
+    for (const other of visits) {
       const ring = mesh.ring(other, thread)
       if (ring !== null) this.inbound.push(ring)
     }
