@@ -89,7 +89,7 @@ enum Interlude {
   Compression,
   Deduplication,
 }
-const INTERLUDE_CHANCE = 0.01
+const INTERLUDE_CHANCES = [0.001, 0.001, 0.001, 0.02]
 const READ_BACK_DEPTH = 8
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
@@ -201,10 +201,11 @@ class Scenario {
       () => this.hasFailed,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
+    const interludeChance = prng.pick(INTERLUDE_CHANCES)
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
     this.store.failsForGood = prng.chance(0.5)
     for (let issued = 0; issued < steps; ) {
-      if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
+      if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
         workload.issue()
         issued++
