@@ -278,6 +278,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   /** One block of the client's request whose turn it is. */
   private launchOf(client: Client): boolean {
     const { queue } = client
+    if (client.inFlight >= this.viosPerClient) return false
     for (let left = queue.length; left > 0; left--) {
       const request = queue.shift()!
       if (request.next >= request.end) {
@@ -295,10 +296,9 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     return false
   }
 
-  private isBlocked({ kind, client, inFlight }: Request): boolean {
+  private isBlocked({ kind, inFlight }: Request): boolean {
     return (
       inFlight >= VIOS_PER_REQUEST ||
-      client.inFlight >= this.viosPerClient ||
       (kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
     )
   }
