@@ -137,6 +137,7 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
       noSpaceErrorCount: n(Counter.NoSpaceErrors),
       readOnlyErrorCount: n(Counter.ReadOnlyErrors),
     },
+    // Volumes are not numbered, and nothing emulates blocks of 512 bytes: any alignment is served.
     instance: 0,
     currentVIOsInProgress: n(Counter.VdoRequestsInProgress),
     maxVIOs: n(Counter.VdoRequestsMaximum),

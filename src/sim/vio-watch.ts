@@ -1,7 +1,8 @@
 /**
  * Watches that each vio is in one place: with the thread that it was last sent to, or in one message, and in neither
  * case on anybody's wait queue; and that its data stand still from its entry into a hash zone to the end of its
- * write, since others compare with them and read them. The simulator tells it of every message when it is sent and
+ * write, since others compare with them and read them; and that the journal lets its entries go on in order. The
+ * simulator tells it of every message when it is sent and
  * when it arrives.
  *
  * Beside a vio's main message there may be others of it: an acknowledgement, its decrement, and, while it waits, the
@@ -99,6 +100,9 @@ export class VioWatch {
   private readonly travels: Uint8Array
   /** What the data of a write add up to while they must not change; NOTHING for a vio without. */
   private readonly sums: Float64Array
+  /** The newest place in the recovery journal whose entry has gone on to be counted. */
+  private newestSequence = 0
+  private newestEntry = 0
 
   constructor(
     private readonly vios: VioTable,
@@ -112,8 +116,10 @@ export class VioWatch {
 
   sent(thread: number, word: number): void {
     if (!HANDS_OVER.has(opOfHop(hopOfWord(word)))) return
+    const op = opOfHop(hopOfWord(word))
     const vio = operandOfWord(word) as VioIndex
     assert(this.travels[vio] === 0, 'a vio is in one message at a time')
+    if (op === PhysicalOp.Increment || op === PhysicalOp.IncrementTree) this.requireOrder(vio)
     const owner = this.owners[vio]
     assert(owner === NOBODY || owner === thread, 'a vio is sent on by the thread that has it')
     this.requireFree(vio)
@@ -132,6 +138,16 @@ export class VioWatch {
     else if (op === LogicalOp.Launch) this.sums[vio] = NOTHING
     else if (op === HashOp.Enter) this.sums[vio] = this.sumOf(vio)
     else if (op === LogicalOp.Release) this.requireUnchanged(vio)
+  }
+
+  private requireOrder(vio: VioIndex): void {
+    const sequence = this.vios.journalSequence[vio]
+    const entry = this.vios.journalEntry[vio]
+    const isNewer =
+      sequence > this.newestSequence || (sequence === this.newestSequence && entry > this.newestEntry)
+    assert(isNewer, 'entries go on in the order of the journal')
+    this.newestSequence = sequence
+    this.newestEntry = entry
   }
 
   private requireUnchanged(vio: VioIndex): void {

@@ -72,6 +72,18 @@ describe('the watch on vios', () => {
     }
   })
 
+  it('knows entries that overtake each other', () => {
+    const goesOn = (vio: number, sequence: number, entry: number) => {
+      vios.journalSequence[vio] = sequence
+      vios.journalEntry[vio] = entry
+      sends(PACKER, PhysicalOp.Increment, vio)
+    }
+    goesOn(5, 7, 216)
+    goesOn(6, 8, 0)
+    goesOn(7, 8, 2)
+    expect(() => goesOn(9, 8, 1)).to.throw('in the order of the journal')
+  })
+
   it('knows that the members of a packed block travel with their agent', () => {
     for (const vio of [5, 6]) {
       sends(LOGICAL, PackerOp.Pack, vio)
