@@ -325,7 +325,9 @@ function shellQuoted(text: string): string {
 /** How the person at the terminal can start this program again: it may not be on the path. */
 function thisProgram(): string {
   const path = process.argv[1] ?? ''
-  return basename(path) === 'vdo.js' ? `node ${relative(process.cwd(), path)}` : 'vdo'
+  if (basename(path) !== 'vdo.js') return 'vdo'
+  const fromHere = relative(process.cwd(), path)
+  return `node ${fromHere.startsWith('..') ? path : fromHere}`
 }
 
 function nbdClientPlace(uri: string): string {
