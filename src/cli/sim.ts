@@ -26,13 +26,16 @@ function print(line: string): void {
 
 /** What all seeds met together. */
 class Totals {
-  private readonly sums: Record<string, number> = { noSpace: 0 }
+  private readonly sums = { noSpace: 0, powerCuts: 0, engineRecoveries: 0 }
+  private readonly rare: Record<string, number> = {}
   private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
 
-  add({ rare, noSpace, counters }: ScenarioReport): void {
+  add({ rare, noSpace, powerCuts, engineRecoveries, counters }: ScenarioReport): void {
     for (const name of Object.keys(RARE) as (keyof typeof RARE)[])
-      this.sums[name] = (this.sums[name] ?? 0) + rare[name]
-    this.sums['noSpace']! += noSpace
+      this.rare[name] = (this.rare[name] ?? 0) + rare[name]
+    this.sums.noSpace += noSpace
+    this.sums.powerCuts += powerCuts
+    this.sums.engineRecoveries += engineRecoveries
     counters.forEach((count, counter) => {
       this.counters[counter]! += count
     })
@@ -40,7 +43,7 @@ class Totals {
 
   tell(seeds: number, failed: readonly number[], withCounters: boolean): void {
     if (withCounters) this.counters.forEach((count, counter) => print(`${Counter[counter]} ${count}`))
-    print(JSON.stringify({ seeds, ...this.sums, ...(failed.length > 0 && { failed }) }))
+    print(JSON.stringify({ seeds, ...this.sums, ...this.rare, ...(failed.length > 0 && { failed }) }))
   }
 }
 

@@ -1,4 +1,4 @@
-/** Audits the volume in a file or on a block device, which is opened for reading only. */
+/** Audits the volume in a file, on a block device (opened for reading only) or in memory. */
 
 import { readSync } from 'node:fs'
 import { describeVolume } from '../engine/describe-volume.js'
@@ -7,9 +7,10 @@ import { type AuditProgress, audit } from '../repair/audit.js'
 import type { AuditDisk } from '../repair/audit-disk.js'
 import type { AuditResult, Problem } from '../repair/audit-report.js'
 import type { Expand } from '../repair/audit-slabs.js'
-import { type BackingFile, closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
+import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
 import { Lz4 } from './lz4.js'
-import { readVolumeHead } from './read-volume.js'
+import { type ReadableStore, readableStore, readVolumeHead } from './read-volume.js'
+import type { SoundStore } from './store.js'
 
 interface AuditFileOptions {
   /** Hears every problem as it is found. */
@@ -21,17 +22,22 @@ interface AuditFileOptions {
 export function auditFile(path: string, options: AuditFileOptions = {}): AuditResult {
   const file = openBackingFile(path, { readOnly: true })
   try {
-    const disk = new FileDisk(file)
-    const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', {
-      name: path,
-      sizeBytes: file.blockCount * BLOCK_SIZE,
-      read: fileReader(path, file.descriptor),
-    })
-    const volume = describeVolume(geometry, superBlock, superBlockPbn)
-    return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
+    return auditDisk(new FileDisk(file), { kind: 'file', unsafe: false, ...file }, options)
   } finally {
     closeBackingFile(file)
   }
+}
+
+/** As `auditFile`, for a volume in segments of memory (`createRamSegments`) that no engine has open. */
+export function auditMemory(segments: SharedArrayBuffer[], options: AuditFileOptions = {}): AuditResult {
+  const store: SoundStore = { kind: 'memory', segments }
+  return auditDisk(new MemoryDisk(readableStore(store)), store, options)
+}
+
+function auditDisk(disk: AuditDisk, store: SoundStore, options: AuditFileOptions): AuditResult {
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', readableStore(store))
+  const volume = describeVolume(geometry, superBlock, superBlockPbn)
+  return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
 }
 
 class FileDisk implements AuditDisk {
@@ -49,6 +55,16 @@ class FileDisk implements AuditDisk {
         if ((error as NodeJS.ErrnoException).code !== 'EINTR') return false
       }
     }
+    return true
+  }
+}
+
+class MemoryDisk implements AuditDisk {
+  constructor(private readonly store: ReadableStore) {}
+
+  read(block: number, count: number, into: Uint8Array): boolean {
+    if (block < 0 || (block + count) * BLOCK_SIZE > this.store.sizeBytes) return false
+    into.set(this.store.read(block * BLOCK_SIZE, count * BLOCK_SIZE))
     return true
   }
 }

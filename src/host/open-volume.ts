@@ -18,13 +18,13 @@ import { statusError } from '../engine/status-error.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { AdminCommand } from '../vio/opcodes.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
-import { closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
+import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { show } from './check-options.js'
 import { EngineHost } from './engine-host.js'
 import { requireOpenOptions } from './open-options.js'
 import { loadProfile } from './profile.js'
-import { type ReadableStore, readVolumeHead } from './read-volume.js'
-import type { SoundStore, Store } from './store.js'
+import { readableStore, readVolumeHead } from './read-volume.js'
+import type { Store } from './store.js'
 import { lockStore } from './volume-lock.js'
 
 export interface OpenOptions {
@@ -74,7 +74,7 @@ export async function openVolumeOn(
 ): Promise<VdoVolume> {
   const plan = loadProfile(options.threads ?? 'default')
   const sound = store.kind === 'faulty' ? store.store : store
-  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readable(sound))
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
   refuseUnlessLoadable(superBlock)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
   if (plan.counts.physical > volume.slabCount) {
@@ -278,29 +278,6 @@ export class VdoVolume {
         status === Status.Success ? resolve() : reject(statusError(`Cannot ${what}`, status)),
       )
     })
-  }
-}
-
-function readable(store: SoundStore): ReadableStore {
-  if (store.kind === 'file') {
-    const { path, descriptor, blockCount } = store
-    return { name: path, sizeBytes: blockCount * BLOCK_SIZE, read: fileReader(path, descriptor) }
-  }
-  const { segments } = store
-  const segmentBytes = segments[0].byteLength
-  return {
-    name: 'the memory',
-    sizeBytes: segments.length * segmentBytes,
-    read: (at, size) => {
-      const bytes = new Uint8Array(size)
-      for (let done = 0; done < size && at + done < segments.length * segmentBytes; ) {
-        const from = (at + done) % segmentBytes
-        const part = new Uint8Array(segments[Math.floor((at + done) / segmentBytes)], from)
-        bytes.set(part.subarray(0, size - done), done)
-        done += part.length
-      }
-      return bytes
-    },
   }
 }
 

@@ -133,16 +133,27 @@ export function parseProfile(text: string, name: string): ThreadPlan {
     })
     threads.push({ name: threadName, zones })
   }
+  hostRepair(threads)
   if (threads.length > MAX_THREADS) {
     throw refuse(`it has ${threads.length} threads with the front end's, at most ${MAX_THREADS} are possible`)
   }
-  const missing = allZones(counts).filter((place) => place.room !== Room.Front && !homes.has(keyOf(place)))
+  const missing = allZones(counts).filter(
+    (place) => place.room !== Room.Front && place.room !== Room.Repair && !homes.has(keyOf(place)),
+  )
   if (missing.length > 0) {
     throw refuse(
       `no thread hosts ${missing.map((m) => `${Room[m.room].toLowerCase()}.${m.zone}`).join(', ')}`,
     )
   }
   return { counts, threads }
+}
+
+/** Repair works only while a volume is loaded, when nearly everybody else waits: it lives with the admin zone. */
+function hostRepair(threads: PlannedThread[]): void {
+  const at = threads.findIndex(({ zones }) => zones.some(({ room }) => room === Room.Admin))
+  if (at < 0) return
+  const { name, zones } = threads[at]
+  threads[at] = { name, zones: [...zones, { room: Room.Repair, zone: 0 }] }
 }
 
 function parseZone(name: string, counts: ZoneCounts, refuse: (why: string) => Error): ZonePlace {

@@ -5,7 +5,9 @@ import { VdoError } from '../base/errors.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { decodeGeometry, type Geometry } from '../format/geometry-block.js'
 import { decodeSuperBlock, type SuperBlock, validateSuperBlock } from '../format/super-block.js'
+import { fileReader } from './backing-file.js'
 import { findSignatures, type ReadDevice } from './signatures.js'
+import type { SoundStore } from './store.js'
 
 export interface VolumeHead {
   readonly geometry: Geometry
@@ -63,4 +65,28 @@ function requireBlocks(action: string, { name, sizeBytes }: ReadableStore, wante
     'VDO_STORE_TOO_SMALL',
     `${action} ${name}: it has ${found} blocks of ${BLOCK_SIZE} bytes, the volume needs ${wanted}`,
   )
+}
+
+/** A store of this machine as what is read from. */
+export function readableStore(store: SoundStore): ReadableStore {
+  if (store.kind === 'file') {
+    const { path, descriptor, blockCount } = store
+    return { name: path, sizeBytes: blockCount * BLOCK_SIZE, read: fileReader(path, descriptor) }
+  }
+  const { segments } = store
+  const segmentBytes = segments[0].byteLength
+  return {
+    name: 'the memory',
+    sizeBytes: segments.length * segmentBytes,
+    read: (at, size) => {
+      const bytes = new Uint8Array(size)
+      for (let done = 0; done < size && at + done < segments.length * segmentBytes; ) {
+        const from = (at + done) % segmentBytes
+        const part = new Uint8Array(segments[Math.floor((at + done) / segmentBytes)], from)
+        bytes.set(part.subarray(0, size - done), done)
+        done += part.length
+      }
+      return bytes
+    },
+  }
 }

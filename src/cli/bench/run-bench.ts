@@ -7,9 +7,11 @@ import { crc32 } from 'node:zlib'
 import Table from 'cli-table3'
 import { createRamSegments } from '../../device/ram-device.js'
 import { planFormat } from '../../format/volume-format.js'
+import { auditFile, auditMemory } from '../../host/audit-file.js'
 import { closeBackingFile, openBackingFile } from '../../host/backing-file.js'
 import { openVolume } from '../../host/open-volume.js'
 import { loadProfile } from '../../host/profile.js'
+import type { AuditResult } from '../../repair/audit-report.js'
 import { ExitStatus } from '../exit-status.js'
 import { showProgress } from '../progress.js'
 import { type Measured, measureRow } from './measure.js'
@@ -23,6 +25,17 @@ const SLAB_BITS = 17
 interface Result extends Measured {
   readonly store: string
   readonly profile: string
+  /** What the audit of the closed volume found wrong after any of the repeats. */
+  readonly problems: number
+}
+
+/** Where volumes lie, one after another. */
+interface BenchStore {
+  readonly device: string | SharedArrayBuffer[]
+  format(): void
+  /** How much the audit finds wrong with the volume, which is closed. */
+  problems(): number
+  remove(): void
 }
 
 export interface BenchOptions {
@@ -65,7 +78,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
       : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
   )
-  if (results.some((r) => !r.isProven)) process.exitCode = ExitStatus.Failed
+  if (results.some((r) => !r.isProven || r.problems > 0)) process.exitCode = ExitStatus.Failed
 }
 
 /** One volume, all rows and depths. */
@@ -81,6 +94,7 @@ async function runProfile(
     for (const row of rows) {
       for (const depth of options.depth) {
         const tries: Measured[] = []
+        let problems = 0
         for (let i = 0; i < options.repeats; i++) {
           made.format()
           const volume = await openVolume({ device: made.device, threads: profile })
@@ -89,9 +103,10 @@ async function runProfile(
           } finally {
             await volume.close()
           }
+          problems += made.problems()
         }
         tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
-        tell({ store, profile, ...tries[Math.floor(tries.length / 2)] })
+        tell({ store, profile, problems, ...tries[Math.floor(tries.length / 2)] })
       }
     }
   } finally {
@@ -99,7 +114,7 @@ async function runProfile(
   }
 }
 
-function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format(): void; remove(): void } {
+function makeStore(kind: string): BenchStore {
   const plan = () =>
     planFormat(
       {
@@ -124,7 +139,12 @@ function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format
       if (bytes === undefined) view.fill(0)
       else view.set(bytes)
     }
-    return { device, format: () => eachBlock(plan().writes, put), remove: () => {} }
+    return {
+      device,
+      format: () => eachBlock(plan().writes, put),
+      problems: () => problemsOf(auditMemory(device)),
+      remove: () => {},
+    }
   }
   const folder = mkdtempSync(join(tmpdir(), 'uvdo-bench-'))
   const device = join(folder, 'bench.img')
@@ -138,8 +158,13 @@ function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format
       })
       closeBackingFile(file)
     },
+    problems: () => problemsOf(auditFile(device)),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+function problemsOf({ kindCounts }: AuditResult): number {
+  return Object.values(kindCounts).reduce((sum, count) => sum + count, 0)
 }
 
 function eachBlock(
@@ -165,6 +190,7 @@ function table(results: readonly Result[]): string {
       'p99 µs',
       'p99.9 µs',
       'proven',
+      'audit',
     ],
     style: { head: [], border: [] },
   })
@@ -181,6 +207,7 @@ function table(results: readonly Result[]): string {
       Math.round(r.latency.p99),
       Math.round(r.latency.p999),
       `${(r.proven * 100).toFixed(1)} %${r.isProven ? '' : ' !'}`,
+      r.problems === 0 ? 'clean' : `${r.problems} !`,
     ])
   }
   return t.toString()
