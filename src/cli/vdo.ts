@@ -5,8 +5,6 @@ import { Command } from 'commander'
 
 import { indexMemoryCode } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
-import { loadProfile } from '../host/profile.js'
-import { lockStore } from '../host/volume-lock.js'
 import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
 import { formatCommand } from './format.js'
@@ -19,13 +17,17 @@ import { clockNonce, randomUuid } from './volume-identity.js'
 /** GiB of memory for the index of a volume that `serve` makes. */
 const INDEX_MEMORY = 0.25
 
+/** Loaded when they are wanted: other verbs, and help, need none of it. */
 const parts: ServeParts = {
   async check({ device, threads }) {
+    const [{ loadProfile }, { lockStore }] = await Promise.all([
+      import('../host/profile.js'),
+      import('../host/volume-lock.js'),
+    ])
     loadProfile(threads)
     const unlock = await lockStore(device, 'Cannot serve')
     unlock()
   },
-  // The engine is loaded when a volume is opened: other verbs need none of it.
   async open(how) {
     const { openVolume } = await import('../host/open-volume.js')
     return openVolume(how)
