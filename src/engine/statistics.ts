@@ -144,6 +144,7 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     biosIn,
     biosInPartial: bios(n(Counter.BiosInPartialRead), n(Counter.BiosInPartialWrite), {
       discard: n(Counter.BiosInPartialDiscard),
+      fua: n(Counter.BiosInPartialFua),
     }),
     biosOut: family(Counter.BiosOutRead),
     biosMeta: family(Counter.BiosMetaRead),
@@ -157,7 +158,10 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     biosAcknowledgedPartial: bios(
       n(Counter.BiosAcknowledgedPartialRead),
       n(Counter.BiosAcknowledgedPartialWrite),
-      { discard: n(Counter.BiosAcknowledgedPartialDiscard) },
+      {
+        discard: n(Counter.BiosAcknowledgedPartialDiscard),
+        fua: n(Counter.BiosAcknowledgedPartialFua),
+      },
     ),
     biosInProgress: bios(biosIn.read - biosAcknowledged.read, biosIn.write - biosAcknowledged.write, {
       discard: biosIn.discard - biosAcknowledged.discard,

@@ -111,14 +111,17 @@ export class Oracle {
     return read
   }
 
-  /** Gives a sentence about the first bytes that may not be what was read, or null. */
-  endRead(read: ReadHandle, bytes: Uint8Array): string | null {
+  /**
+   * Gives a sentence about the first bytes that may not be what was read, or null. After a failure (`isDoubtful`)
+   * writes may be lost that are not durable.
+   */
+  endRead(read: ReadHandle, bytes: Uint8Array, isDoubtful = false): string | null {
     this.time++
     this.reads.delete(read)
     const end = read.offset + read.length
     for (let block = Math.floor(read.offset / BLOCK); block * BLOCK < end; block++) {
       const complaint = this.judge(bytes, read.offset, read.length, block, (write, covering) =>
-        covering.some((later) => supersedes(later, write, read.began)),
+        covering.some((later) => (later.durable || !isDoubtful) && supersedes(later, write, read.began)),
       )
       if (complaint !== null) return complaint
     }

@@ -107,6 +107,7 @@ class Scenario {
   private readonly oracle = new Oracle()
   private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
   private readonly weakBits: number
+  private readonly lies: number
   private config: EngineConfig
   private store: SimStore
   private readonly unpack: Unpack
@@ -132,6 +133,7 @@ class Scenario {
     this.store = options.makeStore?.(physicalBlocks) ?? new SimStore(physicalBlocks)
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
+    this.lies = this.prng.pick([0, 0, 0, 0.1, 0.6])
     this.unpack = unpacker(options.lend)
   }
 
@@ -222,13 +224,9 @@ class Scenario {
     const { boards } = simulator.arena
     switch (prng.below(4) as Interlude) {
       case Interlude.Suspend:
-        this.rest(simulator, AdminCommand.Suspend)
-        this.administer(simulator, AdminCommand.Resume)
-        return
+        return this.pause(simulator, AdminCommand.Suspend)
       case Interlude.Save:
-        this.rest(simulator, AdminCommand.Save)
-        this.administer(simulator, AdminCommand.Resume)
-        return
+        return this.pause(simulator, AdminCommand.Save)
       case Interlude.Compression:
         simulator.frontEnd.setCompression(!boards.compressing)
         return
@@ -237,9 +235,20 @@ class Scenario {
     }
   }
 
-  /** Drains, suspends or saves, and looks at what is left. */
-  private rest(simulator: Simulator, command: AdminCommand.Suspend | AdminCommand.Save): void {
-    drain(simulator)
+  /** To rest and back; clients that are held meanwhile have requests that wait, a large one in its middle. */
+  private pause(simulator: Simulator, command: AdminCommand.Suspend | AdminCommand.Save): void {
+    this.rest(simulator, command, this.prng.chance(0.5))
+    this.administer(simulator, AdminCommand.Resume)
+    simulator.frontEnd.letGo()
+  }
+
+  /** Drains (or holds the clients), suspends or saves, and looks at what is left. */
+  private rest(
+    simulator: Simulator,
+    command: AdminCommand.Suspend | AdminCommand.Save,
+    isHeld = false,
+  ): void {
+    drain(simulator, isHeld)
     this.administer(simulator, command)
     this.isReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
     if (this.isReadOnly) this.checkReadOnly()
@@ -303,6 +312,7 @@ class Scenario {
         : { ...lent, native: new WeakNames(lent.native, new Uint8Array(lent.buffer), this.weakBits) }
     }
     const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
+    simulator.lies = this.lies
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
     const { trace } = this.options
@@ -424,12 +434,15 @@ function finish(simulator: Simulator, workload: Workload): void {
   assert(done, 'every request is answered')
 }
 
-/** Every request that was taken is answered, every vio is home. */
-function drain(simulator: Simulator): void {
+/** Every vio is home; every request that was taken is answered, unless its client is held. */
+function drain(simulator: Simulator, isHeld: boolean): void {
+  const { frontEnd } = simulator
   let drained = false
-  simulator.frontEnd.drain(() => {
+  const done = () => {
     drained = true
-  })
+  }
+  if (isHeld) frontEnd.hold(done)
+  else frontEnd.drain(done)
   assert(
     simulator.runUntil(() => drained),
     'the front end drains',

@@ -34,7 +34,7 @@ export class Workload {
     private readonly oracle: Oracle,
     /** Requests in flight at most. */
     readonly depth: number,
-    /** Whether the disk has failed: requests may fail then, and what is read is not judged. */
+    /** Whether the disk has failed: requests may fail then, and only what is durable must still be read. */
     private readonly isTolerant: () => boolean = () => false,
   ) {
     // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
@@ -86,11 +86,12 @@ export class Workload {
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
-      if (this.isTolerant()) return this.oracle.dropRead(handle)
+      const isTolerant = this.isTolerant()
       if (status !== Status.Success) {
+        if (isTolerant) return this.oracle.dropRead(handle)
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
-      this.complain(this.oracle.endRead(handle, bytes))
+      this.complain(this.oracle.endRead(handle, bytes, isTolerant))
       then(bytes)
     })
   }

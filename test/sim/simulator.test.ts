@@ -104,7 +104,7 @@ describe('the whole engine in one thread', function () {
     it('a disk that forgets what it was told to keep', () => {
       class Forgetful extends SimStore {
         override endFlush(): void {}
-        protected override another(): SimStore {
+        protected override blank(): SimStore {
           return new Forgetful(this.blockCount)
         }
       }
@@ -114,11 +114,11 @@ describe('the whole engine in one thread', function () {
     it('a disk that loses a write now and then', () => {
       class Lossy extends SimStore {
         private taken = 0
-        protected override another(): SimStore {
-          return new Lossy(this.blockCount)
-        }
         override write(block: number, bytes: Uint8Array): void {
           if (++this.taken % 50 !== 0) super.write(block, bytes)
+        }
+        protected override blank(): SimStore {
+          return new Lossy(this.blockCount)
         }
       }
       expect(caught({ makeStore: (blocks) => new Lossy(blocks) })).to.be.above(8)

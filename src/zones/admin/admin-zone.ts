@@ -139,6 +139,7 @@ export class AdminZone implements Zone {
     this.step = 0
     this.zone = 0
     this.context.boards.clearPhase()
+    this.context.boards.atRest = false
     if (this.readOnly === ReadOnlyEntry.Delayed && sequence.endsIn === AdminState.Running) this.tellRooms()
     this.next()
   }
@@ -190,7 +191,8 @@ export class AdminZone implements Zone {
     const { placement, post, vios } = this.context
     const vio = this.flushVio
     vios.status[vio] = Status.Success
-    vios.aim(vio, IoKind.Metadata, ZERO_BLOCK, vios.bufferAt(vio), 0, hop(AdminOp.StorageFlushed, 0))
+    // Of no kind of metadata: it is for what users wrote, and counts as their flushes do.
+    vios.aim(vio, IoKind.Data, ZERO_BLOCK, vios.bufferAt(vio), 0, hop(AdminOp.StorageFlushed, 0))
     post.send(hop(BioOp.Flush, placement.writer), vio)
   }
 
@@ -233,8 +235,17 @@ export class AdminZone implements Zone {
     if (!failed && this.command === AdminCommand.Load && this.startsRecovering) boards.enterRecovery()
     this.state = failed ? AdminState.Failed : sequence.endsIn
     this.sequence = null
-    const excused = !failed && boards.readOnlyReason !== Status.Success
+    boards.atRest = this.isAtRest
+    const isReadOnly = boards.readOnlyReason !== Status.Success
+    if (this.state === AdminState.Saved && !isReadOnly && boards.phaseStatus === Status.Success) {
+      assert(this.context.journalLocks.areFree, 'nobody needs the journal of a saved volume')
+    }
+    const excused = !failed && isReadOnly
     this.answer(excused ? Status.Success : boards.phaseStatus)
+  }
+
+  private get isAtRest(): boolean {
+    return this.state === AdminState.Suspended || this.state === AdminState.Saved
   }
 
   private answer(status: Status): void {
@@ -260,8 +271,7 @@ export class AdminZone implements Zone {
 
   private enterReadOnly(): void {
     assert(this.readOnly === ReadOnlyEntry.None, 'the first error is the only one to be told')
-    const atRest = this.state === AdminState.Suspended || this.state === AdminState.Saved
-    if (this.sequence === null && atRest) this.readOnly = ReadOnlyEntry.Delayed
+    if (this.sequence === null && this.isAtRest) this.readOnly = ReadOnlyEntry.Delayed
     else this.tellRooms()
   }
 

@@ -96,6 +96,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private readonly answers: Uint8Array
   /** Blocks that a discard may pass over because they have no leaf. */
   private readonly skips: Int32Array
+  /** Lbns (of a volume that becomes read-only) whose old block was let go, and maybe given to others, while the map still names it. */
+  private readonly outdated = new Set<Lbn>()
 
   private readonly afterPageRead: Hop
   private readonly takeOver: Hop
@@ -270,6 +272,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private readData(vio: VioIndex, page: number): void {
     const { vios, placement, post } = this.context
+    if (this.outdated.size > 0 && this.outdated.has(vios.lbn[vio])) return this.fail(vio, Status.ReadOnly)
     if (!this.readEntry(vio, page) && vios.isRead(vio)) return this.fail(vio, Status.BadMapping)
     if (vios.mappedPbn[vio] === ZERO_BLOCK) return this.readZeros(vio)
     post.send(toMappedRead(vios, placement, vio), vio)
@@ -359,7 +362,10 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private update(vio: VioIndex, page: number): void {
     const { vios, arena } = this.context
-    writeEntry(arena, this.cache.at(page), vios.pageSlot[vio], vios.newPbn[vio], vios.newState[vio])
+    const place = vios.newPbn[vio]
+    const state = vios.newState[vio]
+    assert(this.isPossible(place, state), 'a mapping is one that can be read again')
+    writeEntry(arena, this.cache.at(page), vios.pageSlot[vio], place, state)
     this.cache.touched(page, vios.journalSequence[vio])
     this.leaveEntry(vio)
   }
@@ -368,6 +374,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private leaveEntry(vio: VioIndex): void {
     const { vios, journalLocks } = this.context
     journalLocks.entryTaken(vios.journalSequence[vio])
+    const isEntered = vios.status[vio] === Status.Success
+    if (!isEntered && vios.mappedPbn[vio] !== ZERO_BLOCK) this.outdated.add(vios.lbn[vio])
     this.cleanUp(vio)
   }
 
@@ -402,13 +410,19 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   /** Copies the entry of a vio to its `mapped` columns; an entry that cannot be is unmapped, and false. */
   private readEntry(vio: VioIndex, page: number): boolean {
-    const { vios, arena, placement } = this.context
+    const { vios, arena } = this.context
     const place = readEntryPbn(arena, this.cache.at(page), vios.pageSlot[vio]) as Pbn
     const state = readEntryState(arena, this.cache.at(page), vios.pageSlot[vio])
-    const valid = isValidLocation(place, state) && (place === ZERO_BLOCK || placement.isDataBlock(place))
+    const valid = this.isPossible(place, state)
     vios.mappedPbn[vio] = valid ? place : ZERO_BLOCK
     vios.mappedState[vio] = valid ? state : MappingState.Unmapped
     return valid
+  }
+
+  private isPossible(place: Pbn, state: number): boolean {
+    return (
+      isValidLocation(place, state) && (place === ZERO_BLOCK || this.context.placement.isDataBlock(place))
+    )
   }
 
   treeTouched(row: number, vio: VioIndex): void {
@@ -475,9 +489,11 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   /** An error that the client was not told of, or could not be told of any more, makes the volume read-only. */
   private countError(vio: VioIndex): void {
-    const { vios, counters } = this.context
+    const { vios, counters, boards } = this.context
     const status = vios.status[vio]
     if (status === Status.Success) return
+    // On the board before the vio leaves its generation: the flush that waits for it is to know.
+    if (vios.acknowledged[vio] !== 0) boards.loseWrite()
     if (status === Status.NoSpace) counters[Counter.NoSpaceErrors]++
     else if (status === Status.ReadOnly) counters[Counter.ReadOnlyErrors]++
     if (vios.acknowledged[vio] !== 0 || status === Status.ReadOnly) this.fatal(status)

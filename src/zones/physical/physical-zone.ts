@@ -624,6 +624,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   private drained(): void {
     if (--this.draining > 0) return
     assert(this.isReadOnly || this.summary.isIdle, 'a drained zone has no summary to write')
+    const isCounted = this.isReadOnly || this.state === ZoneState.Recovering || this.allocator.isCounted
+    assert(isCounted, 'each free block is counted as free')
     if (this.state === ZoneState.Saving) this.state = ZoneState.Saved
     else if (this.state === ZoneState.Suspending) this.state = ZoneState.Suspended
     phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { VioIndex } from '../../../src/base/ids.js'
 import { Status } from '../../../src/base/status.js'
 import { decodeSuperBlock, type SuperBlock, VolumeState } from '../../../src/format/super-block.js'
+import { LockKind } from '../../../src/vio/journal-locks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -18,7 +19,7 @@ import {
   RepairStep,
   Room,
 } from '../../../src/vio/opcodes.js'
-import { IoFlag } from '../../../src/vio/vio-table.js'
+import { IoFlag, IoKind } from '../../../src/vio/vio-table.js'
 import { LoadKind } from '../../../src/vio/volume.js'
 import { enterReadOnly } from '../../../src/vio/zone-context.js'
 import { AdminZone } from '../../../src/zones/admin/admin-zone.js'
@@ -91,6 +92,7 @@ describe('the admin zone', () => {
         admin.receive(AdminOp.PhaseDone, zone)
       } else if (op === BioOp.Flush) {
         log.push('sync')
+        expect(bench.arena.vios.ioKind[operand]).to.equal(IoKind.Data)
         admin.receive(AdminOp.StorageFlushed, operand)
       } else if (op === BioOp.Write) {
         writeSuperBlock(operand as VioIndex)
@@ -232,6 +234,30 @@ describe('the admin zone', () => {
     expect(command(AdminCommand.Resume)).to.equal(START)
     expect(command(AdminCommand.Load)).to.equal('')
     expect(answer).to.equal(Status.InvalidRequest)
+  })
+
+  it('knows when the store is to be left alone', () => {
+    const { boards } = bench.arena
+    const atRest = (which: AdminCommand): boolean => {
+      command(which)
+      return boards.atRest
+    }
+    expect([AdminCommand.Load, AdminCommand.Suspend, AdminCommand.Resume].map(atRest)).to.deep.equal([
+      false,
+      true,
+      false,
+    ])
+    expect([AdminCommand.Save, AdminCommand.Load, AdminCommand.Resume].map(atRest)).to.deep.equal([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('is not content with a save after which a block of the journal is still needed', () => {
+    command(AdminCommand.Load)
+    bench.arena.journalLocks.zoneTakes(5, LockKind.Physical)
+    expect(() => command(AdminCommand.Save)).to.throw('nobody needs the journal of a saved volume')
   })
 
   describe('when some zone meets a fatal error', () => {
