@@ -13,7 +13,7 @@ import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
-import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
+import { describeVolume } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
@@ -21,6 +21,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import { decodeGeometry } from '../format/geometry-block.js'
 import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
 import { AdminCommand } from '../vio/opcodes.js'
+import { LoadKind } from '../vio/volume.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { EngineHost } from './engine-host.js'
@@ -76,7 +77,6 @@ export async function openVolumeOn(
   const superBlockPbn = geometry.dataRegionStart
   const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
   validateSuperBlock(superBlock, geometry)
-  refuseUnlessLoadable(superBlock)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
   requireBlocks(sound, volume.physicalBlocks - volume.bioOffset)
   if (plan.counts.physical > volume.slabCount) {
@@ -93,8 +93,10 @@ export async function openVolumeOn(
   try {
     await host.administer(AdminCommand.Load, 'load volume')
   } catch (error) {
+    // A thread that died is a better reason than that nobody answered.
+    const reason = host.haltedBy ?? error
     await host.halt(error as VdoError)
-    throw error
+    throw reason
   }
   return new VdoVolume(host, release)
 }
@@ -238,7 +240,8 @@ export class VdoVolume {
     }
     this.letGo()
     const why = this.host.arena.boards.readOnlyReason
-    if (why === Status.Success) return
+    // A volume that was read-only from the start has lost nothing since.
+    if (why === Status.Success || this.host.config.volume.load === LoadKind.ReadOnly) return
     throw new VdoError(
       'VDO_READ_ONLY',
       `The volume ended in read-only mode (${STATUS_FACTS[why].sentence}): what was written since the last flush may be lost`,
