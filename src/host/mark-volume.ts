@@ -1,17 +1,11 @@
 /** Changes the state of a closed volume, and nothing else of it: for an operator who knows what that means. */
-import { fsyncSync, readSync, writeSync } from 'node:fs'
+import { fsyncSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry } from '../format/geometry-block.js'
-import {
-  decodeSuperBlock,
-  encodeSuperBlock,
-  reversedPartitions,
-  VolumeState,
-  validateSuperBlock,
-} from '../format/super-block.js'
+import { encodeSuperBlock, reversedPartitions, VolumeState } from '../format/super-block.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
+import { readableStore, readVolumeHead } from './read-volume.js'
 import { lockStore } from './volume-lock.js'
 
 /** From now on the volume is only read, until it is rebuilt. Rejects with a VdoError. */
@@ -35,10 +29,9 @@ async function mark(path: string, state: VolumeState, judge: (before: VolumeStat
   try {
     const file = openBackingFile(path)
     try {
-      const geometry = decodeGeometry(readBlock(file.descriptor, 0), crc32)
-      const block = geometry.dataRegionStart - geometry.bioOffset
-      const superBlock = decodeSuperBlock(readBlock(file.descriptor, block), crc32)
-      validateSuperBlock(superBlock, geometry)
+      const head = readVolumeHead('Cannot mark', readableStore({ kind: 'file', ...file, unsafe: false }))
+      const { geometry, superBlock } = head
+      const block = head.superBlockPbn - geometry.bioOffset
       judge(superBlock.state)
       // The list of partitions turns around whenever a program writes it back.
       const bytes = encodeSuperBlock(
@@ -53,10 +46,4 @@ async function mark(path: string, state: VolumeState, judge: (before: VolumeStat
   } finally {
     unlock()
   }
-}
-
-function readBlock(descriptor: number, block: number): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_SIZE)
-  if (readSync(descriptor, bytes, 0, BLOCK_SIZE, block * BLOCK_SIZE) === BLOCK_SIZE) return bytes
-  throw new VdoError('VDO_STORE_TOO_SMALL', `Cannot read block ${block}: the store ends before it`)
 }

@@ -668,7 +668,10 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
   private drained(): void {
     if (--this.draining > 0) return
     assert(this.isReadOnly || this.summary.isIdle, 'a drained zone has no summary to write')
-    assert(this.isReadOnly || this.isRepairing || this.allocator.isCounted, 'each free block is counted as free')
+    assert(
+      this.isReadOnly || this.isRepairing || this.allocator.isCounted,
+      'each free block is counted as free',
+    )
     if (this.state === ZoneState.Saving) this.state = ZoneState.Saved
     else if (this.state === ZoneState.Suspending) this.state = ZoneState.Suspended
     phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)
