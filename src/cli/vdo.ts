@@ -7,7 +7,9 @@ import { indexMemoryCode } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
 import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
+import { forceRebuildCommand } from './force-rebuild.js'
 import { formatCommand } from './format.js'
+import { readOnlyCommand } from './read-only.js'
 import { runProgram } from './run-program.js'
 import { type ServeParts, serveCommand } from './serve.js'
 import { statsCommand } from './stats.js'
@@ -50,6 +52,8 @@ const program = new Command('vdo')
   .addCommand(serveCommand(parts))
   .addCommand(statsCommand())
   .addCommand(auditCommand())
+  .addCommand(readOnlyCommand())
+  .addCommand(forceRebuildCommand())
   .addCommand(benchCommand())
 
 await runProgram(program)

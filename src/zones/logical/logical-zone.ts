@@ -571,6 +571,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     const { boards, volume } = this.context
     assert(!this.isLoaded, 'a zone is loaded once')
     this.isLoaded = true
+    this.cache.endRebuild()
     this.dirtyLists.start(Math.max(volume.journalStart, boards.era))
     this.state = ZoneState.Normal
     phaseDone(this.context, Status.Success)
@@ -625,6 +626,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private checkRecovered(): void {
     if (!this.isQuiet || !(this.readOnly || this.dirtyLists.isClean)) return
     if (!this.readOnly) this.cache.forgetAll()
+    this.isPatched = false
     this.state = ZoneState.Quiescent
     phaseDone(this.context, this.readOnly ? Status.ReadOnly : Status.Success)
   }
