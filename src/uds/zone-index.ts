@@ -361,6 +361,8 @@ export class ZoneIndex {
     const progress: Progress = this.progress[row]
     if (progress === Progress.Found) return Lookup.Found
     if (progress === Progress.Missing) return Lookup.Missing
+    // A reduced index ends a chapter before its entries go: its slot was given to another.
+    if (chapter < this.oldest) return Lookup.Missing
     if (chapter === this.newest) return this.lookUpOpen(this.open, row)
     if (chapter === this.newest - 1 && this.closed.size > 0) return this.lookUpOpen(this.closed, row)
     const { sparse } = this
