@@ -23,6 +23,7 @@ import {
   loadZone,
   saveIndex,
 } from '../../src/uds/index-save.js'
+import { rebuildIndex } from '../../src/uds/rebuild.js'
 import { type Steps, type StorageCommand, StorageOp } from '../../src/uds/storage-steps.js'
 import { zoneOfName } from '../../src/uds/volume-index.js'
 import { type IndexCount, ZoneIndex } from '../../src/uds/zone-index.js'
@@ -124,6 +125,12 @@ export class LocalIndex {
     this.begin(save)
     for (const zone of this.zones) this.storage.run(loadZone(this.layout, save, zone))
     this.storage.run(loadPageMap(this.content.pageMap, save.areas.pageMap))
+  }
+
+  /** Rebuilds what was not saved. */
+  rebuild(): void {
+    const indexes = this.zones.map(({ volumeIndex }) => volumeIndex)
+    this.begin(this.storage.run(rebuildIndex(this.layout, indexes, this.content.pageMap)))
   }
 
   save(time: number): void {
