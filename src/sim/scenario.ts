@@ -97,7 +97,7 @@ enum Interlude {
   Compression,
   Deduplication,
 }
-const INTERLUDE_CHANCE = 0.01
+const INTERLUDE_CHANCES = [0.001, 0.001, 0.001, 0.02]
 const INDEX_CONTROLS = [
   IndexControl.Enable,
   IndexControl.Enable,
@@ -224,9 +224,11 @@ class Scenario {
       () => this.hasFailed,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
+    const interludeChance = prng.pick(INTERLUDE_CHANCES)
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
+    this.store.failsForGood = prng.chance(0.5)
     for (let issued = 0; issued < steps; ) {
-      if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
+      if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
         workload.issue()
         issued++
@@ -236,6 +238,7 @@ class Scenario {
     finish(simulator, workload)
     this.rest(simulator, AdminCommand.Save)
     this.store.failureChance = 0
+    this.store.broken = null
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
@@ -290,9 +293,10 @@ class Scenario {
     }
   }
 
-  /** Whoever opens the volume next must know. */
+  /** Whoever opens the volume next must know, if that could be written. */
   private checkReadOnly(): void {
     this.readOnlyEntries++
+    if (this.store.broken === DeviceOp.Write) return
     const { state } = this.superBlock()
     if (state !== VolumeState.ReadOnly)
       throw new Error(`a read-only volume is ${VolumeState[state]} on the disk`)

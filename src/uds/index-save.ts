@@ -110,7 +110,19 @@ export function latestSave(layout: IndexLayout): LoadableSave {
   if (!isRange) {
     throw indexCorrupt(`header of save ${latest.slot.number}`, `it has chapters ${oldest} to ${newest}`)
   }
-  return { newest: Number(newest), oldest: Number(oldest), areas: layout.areasOf(latest) }
+  const range = validRange(geometry, Number(oldest), Number(newest))
+  return { ...range, areas: layout.areasOf(latest) }
+}
+
+/**
+ * The chapters from one on that are valid while `newest` is open: the slot that the open chapter is going to be
+ * written to counts for none, and in a reduced index neither do older chapters than that slot's.
+ */
+export function validRange(geometry: IndexGeometry, from: number, newest: number): ChapterRange {
+  const slot = geometry.physicalChapter(newest)
+  let oldest = newest
+  while (oldest > from && geometry.physicalChapter(oldest - 1) !== slot) oldest--
+  return { newest, oldest }
 }
 
 /** Whether the volume has a slot for each of the chapters. */

@@ -4,8 +4,8 @@ import { PAGE_BYTES, RECORD_BYTES } from '../../src/uds/geometry.js'
 import { openLayout } from '../../src/uds/index-layout.js'
 import { loadIndex } from '../../src/uds/index-save.js'
 import { readPage } from '../../src/uds/volume-pages.js'
+import { committedDigests, digestsOf } from './decoded-region.js'
 import { emptyContent, placeOfSample } from './index-content.js'
-import { committedDigests, digestsOf } from './region-digests.js'
 import { openSample, SAMPLE_NAMES } from './uds-samples.js'
 
 describe('the region of a real index', () => {
