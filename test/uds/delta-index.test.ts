@@ -71,6 +71,7 @@ describe('the delta index', () => {
       mean: 4080,
       payloadBits: 10,
       keys: 1 << 20,
+      keyBits: 20,
       seed: 1,
     },
     {
@@ -80,18 +81,46 @@ describe('the delta index', () => {
       mean: 4080,
       payloadBits: 10,
       keys: 1 << 20,
+      keyBits: 20,
       seed: 2,
     },
-    { title: 'with many equal keys', lists: 3, memory: 20_000, mean: 64, payloadBits: 3, keys: 300, seed: 3 },
-    { title: 'of far keys', lists: 4, memory: 6000, mean: 1000, payloadBits: 24, keys: 1 << 20, seed: 4 },
-    { title: 'of a chapter', lists: 4, memory: 9000, mean: 65_536, payloadBits: 6, keys: 1 << 22, seed: 5 },
+    {
+      title: 'with many equal keys',
+      lists: 3,
+      memory: 20_000,
+      mean: 64,
+      payloadBits: 3,
+      keys: 300,
+      keyBits: 9,
+      seed: 3,
+    },
+    {
+      title: 'of far keys',
+      lists: 4,
+      memory: 6000,
+      mean: 1000,
+      payloadBits: 24,
+      keys: 1 << 20,
+      keyBits: 20,
+      seed: 4,
+    },
+    {
+      title: 'of a chapter',
+      lists: 4,
+      memory: 9000,
+      mean: 65_536,
+      payloadBits: 6,
+      keys: 1 << 22,
+      keyBits: 22,
+      seed: 5,
+    },
   ]
   for (const shape of shapes) {
     it(`agrees with plain lists, ${shape.title}`, function () {
       this.timeout(20_000)
       const prng = new Prng(shape.seed)
       const coding = deltaCoding(shape.mean, shape.payloadBits)
-      const index = new DeltaIndex(coding, shape.lists, shape.memory)
+      const index = new DeltaIndex(coding, shape.lists, shape.memory, shape.keyBits)
       const naive = new NaiveIndex(shape.lists)
       const payloads = 2 ** shape.payloadBits
       const name = new Uint8Array(24)
@@ -140,7 +169,7 @@ describe('the delta index', () => {
           const count = 1 + prng.below(Math.max(1, payloads >> 3))
           const kept = known.filter((entry) => ((entry.payload - first) & (payloads - 1)) >= count)
           full.purged += known.length - kept.length
-          const nearest = index.purge(list, first, count, key)
+          const nearest = index.purge(list, first, count)
           for (const entry of known.filter((e) => !kept.includes(e))) naive.remove(list, entry)
           const distances = naive.lists[list].map((entry) => (entry.payload - first) & (payloads - 1))
           expect(nearest).to.equal(Math.min(payloads - 1, ...distances))
