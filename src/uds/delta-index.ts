@@ -399,7 +399,7 @@ export class DeltaIndex {
     this.notedCount = 0
     this.hasMore = false
 
-    const mask = 2 ** payloadBits - 1
+    const mask = (1 << payloadBits) - 1
     const shortest = payloadBits + minBits
     const codeMask = (1 << minBits) - 1
     const lastShort = this.coding.minKeys - 1
@@ -456,7 +456,7 @@ export class DeltaIndex {
     const { payloadBits, minBits } = this.coding
     const start = headers[header + START]
     const phase = headers[header + SHAPE] >>> PHASE_SHIFT
-    const mask = 2 ** payloadBits - 1
+    const mask = (1 << payloadBits) - 1
     const shortest = payloadBits + minBits
     const codeMask = (1 << minBits) - 1
     const lastShort = this.coding.minKeys - 1
@@ -610,7 +610,7 @@ export class DeltaIndex {
     let entries = 0
     let collisions = 0
     let segment = 1
-    const payloadMask = 2 ** coding.payloadBits - 1
+    const payloadMask = (1 << coding.payloadBits) - 1
     while (bit < end) {
       if (bit + coding.payloadBits > end) return false
       if (((readBits(bytes, start, bit, coding.payloadBits) - first) & payloadMask) > reach) return false
