@@ -1,4 +1,7 @@
-/** `vdo bench`: the speeds of every row, on memory and on a file, for each profile and depth. */
+/**
+ * `vdo bench`: the speeds of every row, on memory and on a file, for each profile and depth; and those of the index
+ * by itself.
+ */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -10,6 +13,8 @@ import { createRamSegments } from '../device/ram-device.js'
 import { planFormat } from '../format/volume-format.js'
 import { closeBackingFile, openBackingFile } from '../host/backing-file.js'
 import { openVolume } from '../host/open-volume.js'
+import { indexTable, measureIndexes } from './bench/index-bench.js'
+import { INDEX_ROWS, type IndexRowResult } from './bench/index-rows.js'
 import { type Measured, measureRow } from './bench/measure.js'
 import { BLOCK, ROWS, SPAN_BLOCKS } from './bench/rows.js'
 
@@ -31,6 +36,9 @@ interface BenchOptions {
   readonly blocks: number
   readonly seconds: number
   readonly repeats: number
+  /** Only the index part if true, without it if false, both if it is left out. */
+  readonly index?: boolean
+  readonly indexChapters: number
   readonly json?: boolean
 }
 
@@ -62,20 +70,51 @@ export function benchCommand(): Command {
     )
     .option('--seconds <n>', 'at least this many seconds a row; below 5 a row is only a hint', number, 5)
     .option('--repeats <n>', 'how often each row is measured; the median counts', number, 1)
+    .option(
+      '--index',
+      `only the index part: a dense index of 0.25 GB on one thread, filled with new names (${Object.values(INDEX_ROWS).join('; ')})`,
+    )
+    .option('--no-index', 'without the index part, which takes some minutes')
+    .option(
+      '--index-chapters <n>',
+      'chapters of 65536 requests that each row of the index part makes once it is full',
+      number,
+      16,
+    )
     .option('--json', 'one JSON object instead of tables')
     .action(async (options: BenchOptions) => {
       const results: Result[] = []
-      for (const store of options.store) {
-        for (const profile of options.threads) results.push(...(await runProfile(store, profile, options)))
+      if (options.index !== true) {
+        for (const store of options.store) {
+          for (const profile of options.threads) results.push(...(await runProfile(store, profile, options)))
+        }
       }
+      const index = wantsIndex(options) ? measureIndexes(options.indexChapters, tellIndexRow) : []
       const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
       process.stdout.write(
         options.json
-          ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
-          : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
+          ? `${JSON.stringify({ ...facts, results, index }, null, 1)}\n`
+          : [
+              `${facts.cores} × ${facts.cpu}, Node ${facts.node}`,
+              ...(results.length > 0 ? [table(results)] : []),
+              ...(index.length > 0 ? [indexTable(index)] : []),
+              '',
+            ].join('\n'),
       )
-      if (results.some((r) => !r.isProven)) process.exitCode = 1
+      if (results.some((r) => !r.isProven) || index.some((r) => !r.isProven)) process.exitCode = 1
     })
+}
+
+/** The index part comes last, unless rows of volumes were asked for by name. */
+function wantsIndex({ index, row }: BenchOptions): boolean {
+  if (index !== undefined) return index
+  return row.length === 0 || row.some((word) => Object.values(INDEX_ROWS).some((name) => name.includes(word)))
+}
+
+function tellIndexRow({ index, row, requestsPerSecond, cpuPerRequest }: IndexRowResult): void {
+  process.stderr.write(
+    `${index}, ${row}: ${Math.round(requestsPerSecond)} requests/s, ${cpuPerRequest.toFixed(2)} µs of CPU each\n`,
+  )
 }
 
 /** One volume, all rows and depths. */
