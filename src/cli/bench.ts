@@ -11,8 +11,10 @@ import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { createRamSegments } from '../device/ram-device.js'
 import { planFormat } from '../format/volume-format.js'
+import { auditFile, auditMemory } from '../host/audit-file.js'
 import { closeBackingFile, openBackingFile } from '../host/backing-file.js'
 import { openVolume } from '../host/open-volume.js'
+import type { AuditResult } from '../repair/audit-report.js'
 import { indexTable, measureIndexes } from './bench/index-bench.js'
 import { INDEX_ROWS, type IndexRowResult } from './bench/index-rows.js'
 import { type Measured, measureRow } from './bench/measure.js'
@@ -26,6 +28,17 @@ const SLAB_BITS = 17
 interface Result extends Measured {
   readonly store: string
   readonly profile: string
+  /** What the audit of the closed volume found wrong after any of the repeats. */
+  readonly problems: number
+}
+
+/** Where volumes lie, one after another. */
+interface BenchStore {
+  readonly device: string | SharedArrayBuffer[]
+  format(): void
+  /** How much the audit finds wrong with the volume, which is closed. */
+  problems(): number
+  remove(): void
 }
 
 interface BenchOptions {
@@ -101,7 +114,8 @@ export function benchCommand(): Command {
               '',
             ].join('\n'),
       )
-      if (results.some((r) => !r.isProven) || index.some((r) => !r.isProven)) process.exitCode = 1
+      const isSound = results.every((r) => r.isProven && r.problems === 0) && index.every((r) => r.isProven)
+      if (!isSound) process.exitCode = 1
     })
 }
 
@@ -128,6 +142,7 @@ async function runProfile(store: string, profile: string, options: BenchOptions)
     for (const row of rows) {
       for (const depth of options.depth) {
         const tries: Measured[] = []
+        let problems = 0
         for (let i = 0; i < options.repeats; i++) {
           made.format()
           const volume = await openVolume({ device: made.device, threads: profile })
@@ -136,9 +151,10 @@ async function runProfile(store: string, profile: string, options: BenchOptions)
           } finally {
             await volume.close()
           }
+          problems += made.problems()
         }
         tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
-        const result = { store, profile, ...tries[Math.floor(tries.length / 2)] }
+        const result = { store, profile, problems, ...tries[Math.floor(tries.length / 2)] }
         results.push(result)
         process.stderr.write(
           `${store} ${profile} ${row.name}, depth ${depth}: ${Math.round(result.blocksPerSecond)} blocks/s\n`,
@@ -151,7 +167,7 @@ async function runProfile(store: string, profile: string, options: BenchOptions)
   return results
 }
 
-function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format(): void; remove(): void } {
+function makeStore(kind: string): BenchStore {
   const plan = () =>
     planFormat(
       {
@@ -176,7 +192,12 @@ function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format
       if (bytes === undefined) view.fill(0)
       else view.set(bytes)
     }
-    return { device, format: () => eachBlock(plan().writes, put), remove: () => {} }
+    return {
+      device,
+      format: () => eachBlock(plan().writes, put),
+      problems: () => problemsOf(auditMemory(device)),
+      remove: () => {},
+    }
   }
   const folder = mkdtempSync(join(tmpdir(), 'uvdo-bench-'))
   const device = join(folder, 'bench.img')
@@ -190,8 +211,13 @@ function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format
       })
       closeBackingFile(file)
     },
+    problems: () => problemsOf(auditFile(device)),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+function problemsOf({ kindCounts }: AuditResult): number {
+  return Object.values(kindCounts).reduce((sum, count) => sum + count, 0)
 }
 
 function eachBlock(
@@ -217,6 +243,7 @@ function table(results: readonly Result[]): string {
       'p99 µs',
       'p99.9 µs',
       'proven',
+      'audit',
     ],
     style: { head: [], border: [] },
   })
@@ -233,6 +260,7 @@ function table(results: readonly Result[]): string {
       Math.round(r.latency.p99),
       Math.round(r.latency.p999),
       `${(r.proven * 100).toFixed(1)} %${r.isProven ? '' : ' !'}`,
+      r.problems === 0 ? 'clean' : `${r.problems} !`,
     ])
   }
   return t.toString()

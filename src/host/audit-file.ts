@@ -1,4 +1,4 @@
-/** Audits the volume in a file or on a block device, which is opened for reading only. */
+/** Audits the volume in a file, on a block device (opened for reading only) or in memory. */
 
 import { readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
@@ -23,17 +23,25 @@ interface AuditFileOptions {
 export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditResult {
   const file = openBackingFile(path, { readOnly: true })
   try {
-    const disk = new FileDisk(file)
-    const geometry = decodeGeometry(readBlock(disk, 0, `the geometry block of ${path}`), crc32)
-    const superBlockPbn = geometry.dataRegionStart
-    const place = superBlockPbn - geometry.bioOffset
-    const superBlock = decodeSuperBlock(readBlock(disk, place, `the super block of ${path}`), crc32)
-    validateSuperBlock(superBlock, geometry)
-    const volume = describeVolume(geometry, superBlock, superBlockPbn)
-    return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
+    return auditDisk(new FileDisk(file), path, hear)
   } finally {
     closeBackingFile(file)
   }
+}
+
+/** As `auditFile`, for a volume in segments of memory (`createRamSegments`) that no engine has open. */
+export function auditMemory(segments: readonly SharedArrayBuffer[]): AuditResult {
+  return auditDisk(new MemoryDisk(segments), 'memory')
+}
+
+function auditDisk(disk: AuditDisk, name: string, hear?: (problem: Problem) => void): AuditResult {
+  const geometry = decodeGeometry(readBlock(disk, 0, `the geometry block of ${name}`), crc32)
+  const superBlockPbn = geometry.dataRegionStart
+  const place = superBlockPbn - geometry.bioOffset
+  const superBlock = decodeSuperBlock(readBlock(disk, place, `the super block of ${name}`), crc32)
+  validateSuperBlock(superBlock, geometry)
+  const volume = describeVolume(geometry, superBlock, superBlockPbn)
+  return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
 }
 
 class FileDisk implements AuditDisk {
@@ -55,7 +63,26 @@ class FileDisk implements AuditDisk {
   }
 }
 
-function readBlock(disk: FileDisk, block: number, what: string): Uint8Array {
+/** All segments but the last are of the same size. */
+class MemoryDisk implements AuditDisk {
+  private readonly segmentBlocks: number
+
+  constructor(private readonly segments: readonly SharedArrayBuffer[]) {
+    this.segmentBlocks = segments[0].byteLength / BLOCK_SIZE
+  }
+
+  read(block: number, count: number, into: Uint8Array): boolean {
+    for (let i = 0; i < count; i++) {
+      const segment = this.segments[Math.floor((block + i) / this.segmentBlocks)]
+      const at = ((block + i) % this.segmentBlocks) * BLOCK_SIZE
+      if (segment === undefined || at + BLOCK_SIZE > segment.byteLength) return false
+      into.set(new Uint8Array(segment, at, BLOCK_SIZE), i * BLOCK_SIZE)
+    }
+    return true
+  }
+}
+
+function readBlock(disk: AuditDisk, block: number, what: string): Uint8Array {
   const bytes = new Uint8Array(BLOCK_SIZE)
   if (!disk.read(block, 1, bytes)) throw new VdoError('VDO_IO_ERROR', `Cannot read ${what}`)
   return bytes
