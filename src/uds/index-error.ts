@@ -10,6 +10,8 @@ export type IndexErrorCode =
   | 'VDO_INDEX_UNSUPPORTED'
   /** The region has too little room for the index that it should hold. */
   | 'VDO_INDEX_NO_SPACE'
+  /** It was not saved when it was used last: it has to be rebuilt from its chapters. */
+  | 'VDO_INDEX_UNCLEAN'
 
 export class IndexError extends VdoError {
   declare readonly code: IndexErrorCode

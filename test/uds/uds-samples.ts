@@ -58,6 +58,8 @@ export interface SampleFacts {
   readonly name: string
   readonly memory_size: number
   readonly sparse: boolean
+  readonly blocks: number
+  readonly config: { readonly nonce: string }
   readonly extents: readonly (readonly [number, number])[]
   readonly volume_nonce: string
   readonly saves: readonly (SampleSave | null)[]
