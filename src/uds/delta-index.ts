@@ -63,6 +63,9 @@ const OFFSET_SHIFT = 16
 const NOTED = 64
 const CACHE_LINE_BYTES = 64
 
+/** Bits that are within one word from whatever bit of a byte they begin. */
+const MAX_WORD_BITS = 25
+
 /** A key above all others. */
 const NO_KEY = 0x7fff_ffff
 
@@ -172,7 +175,7 @@ export class DeltaIndex {
     assert(this.found, 'a payload is that of an entry')
     const { header, headers } = this
     const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + this.offset
-    writeBits(this.bytes, headers[header + START], bit, this.coding.payloadBits, value)
+    putBits(this.view, headers[header + START] + (bit >>> 3), bit & 7, this.coding.payloadBits, value)
   }
 
   /**
@@ -647,12 +650,25 @@ export class DeltaIndex {
     return delta
   }
 
+  /** Writes an entry, in one word if it fits. */
   private write(offset: number, payload: number, delta: number): void {
     const { bytes, headers, header, coding } = this
+    const { payloadBits, minBits, minKeys, incrKeys } = coding
     const start = headers[header + START]
     const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + offset
-    writeBits(bytes, start, bit, coding.payloadBits, payload)
-    writeDelta(coding, bytes, start, bit + coding.payloadBits, delta)
+    let length = payloadBits + minBits
+    let code = delta
+    if (delta >= minKeys) {
+      const zeros = Math.floor((delta - minKeys) / incrKeys)
+      code = (delta - zeros * incrKeys) | (1 << (minBits + zeros))
+      length += zeros + 1
+    }
+    if (length <= MAX_WORD_BITS) {
+      putBits(this.view, start + (bit >>> 3), bit & 7, length, payload | (code << payloadBits))
+      return
+    }
+    writeBits(bytes, start, bit, payloadBits, payload)
+    writeDelta(coding, bytes, start, bit + payloadBits, delta)
   }
 
   /** Opens a gap of `count` bits at `offset` of the cursor's list. False if there is no room for it. */
@@ -781,6 +797,12 @@ export class DeltaIndex {
 /** The mark at an offset whose entry's key before is `distance` from the first key of the segment. */
 function markOf(offset: number, distance: number): number {
   return (offset << OFFSET_SHIFT) | (distance > DISTANCE_MASK ? 0 : distance)
+}
+
+/** Writes a field of at most `MAX_WORD_BITS` bits at a bit of a byte, and touches no other bit. */
+function putBits(view: DataView, byte: number, bit: number, count: number, value: number): void {
+  const mask = (1 << count) - 1
+  view.setUint32(byte, (view.getUint32(byte, true) & ~(mask << bit)) | ((value & mask) << bit), true)
 }
 
 function writeName(bytes: Uint8Array, at: number, bit: number, names: Uint8Array, nameAt: number): void {

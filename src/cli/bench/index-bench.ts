@@ -5,6 +5,7 @@ import { geometryOfMemory, type IndexGeometry } from '../../uds/geometry.js'
 import { type IndexRowResult, measureIndex } from './index-rows.js'
 import { NameStream } from './name-stream.js'
 import { VolumeIndexBench } from './volume-index-bench.js'
+import { WholeIndexBench } from './whole-index-bench.js'
 
 const SEED = 0x5eed
 
@@ -15,7 +16,7 @@ export function measureIndexes(
   geometry: IndexGeometry = geometryOfMemory(indexMemoryCode(0.25), false),
 ): IndexRowResult[] {
   const results: IndexRowResult[] = []
-  for (const make of [() => new VolumeIndexBench(geometry)]) {
+  for (const make of [() => new VolumeIndexBench(geometry), () => new WholeIndexBench(geometry)]) {
     measureIndex(make(), new NameStream(SEED), chapters, (result) => {
       results.push(result)
       report(result)
