@@ -10,7 +10,6 @@ import { IndexMemory, usualSizes } from '../../uds/index-memory.js'
 import type { KeeperPort, KeeperWork, ToKeeper, ToZone, ZonePort } from '../../uds/index-ports.js'
 import {
   createRequestTable,
-  DATA_BYTES,
   IndexLocation,
   IndexRequest,
   type RequestTable,
@@ -21,7 +20,8 @@ import type { IndexFacts, IndexUnderTest } from './index-rows.js'
 import type { NameStream } from './name-stream.js'
 
 const NONCE = { low: 0x600d, high: 1 }
-const BLOCKS_PER_PAGE = PAGE_BYTES / 4096
+const BLOCK_BYTES = 4096
+const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_BYTES
 const READ_LIMIT = 16
 const NOTHING = -1
 
@@ -122,8 +122,10 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
     for (let i = first; i < first + count; i++) {
       names.write(i, words, 0)
       zone.submit(0)
-      while (this.slotToRead !== NOTHING) this.readNow()
-      if (this.toKeeperQueue.length > 0) this.closeChapter()
+      while (this.slotToRead !== NOTHING || this.toKeeperQueue.length > 0) {
+        if (this.slotToRead !== NOTHING) this.readNow()
+        else this.serveKeeper()
+      }
     }
   }
 
@@ -135,7 +137,7 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
   }
 
   /** Passes messages on and does the keeper's work until there is none. */
-  private closeChapter(): void {
+  private serveKeeper(): void {
     const { keeper, zone, toKeeperQueue, toZoneQueue } = this
     while (toKeeperQueue.length > 0 || toZoneQueue.length > 0) {
       for (const message of toKeeperQueue.splice(0)) keeper.receive(0, message)
@@ -165,11 +167,13 @@ class ChapterStore {
 
   perform({ op, block, count, bytes, at }: StorageCommand): void {
     if (op === StorageOp.Flush) return
-    assert(op === StorageOp.Write, 'a dense index reads chapters page by page')
     const { pagesPerChapter } = this.geometry
     const page = block / BLOCKS_PER_PAGE - 1
     const slot = Math.floor(page / pagesPerChapter)
     const chapter = (this.chapters[slot] ??= new Uint8Array(pagesPerChapter * PAGE_BYTES))
-    chapter.set(bytes.subarray(at, at + count * 4096), (page % pagesPerChapter) * PAGE_BYTES)
+    const from = (page % pagesPerChapter) * PAGE_BYTES
+    const size = count * BLOCK_BYTES
+    if (op === StorageOp.Write) chapter.set(bytes.subarray(at, at + size), from)
+    else bytes.set(chapter.subarray(from, from + size), at)
   }
 }
