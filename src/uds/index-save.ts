@@ -41,6 +41,8 @@ export interface IndexContent {
   /** All of them, in order. */
   readonly zones: readonly ZoneContent[]
   readonly pageMap: IndexPageMap
+  /** Is told which chapters there are, before an open chapter is filled. */
+  begin(range: ChapterRange): void
 }
 
 /** A save to be loaded. */
@@ -69,9 +71,11 @@ export function* saveIndex(
 /** Fills an empty index from its latest save. Throws if there is none, or it cannot be loaded. */
 export function* loadIndex(layout: IndexLayout, content: IndexContent): Steps<ChapterRange> {
   const save = latestSave(layout)
+  const range = { newest: save.newest, oldest: save.oldest }
+  content.begin(range)
   for (const zone of content.zones) yield* loadZone(layout, save, zone)
   yield* loadPageMap(content.pageMap, save.areas.pageMap)
-  return { newest: save.newest, oldest: save.oldest }
+  return range
 }
 
 /** Loads what belongs to one zone. Returns how many records of the open chapter found no room in it. */
@@ -106,7 +110,19 @@ export function latestSave(layout: IndexLayout): LoadableSave {
   if (!isRange) {
     throw indexCorrupt(`header of save ${latest.slot.number}`, `it has chapters ${oldest} to ${newest}`)
   }
-  return { newest: Number(newest), oldest: Number(oldest), areas: layout.areasOf(latest) }
+  const range = validRange(geometry, Number(oldest), Number(newest))
+  return { ...range, areas: layout.areasOf(latest) }
+}
+
+/**
+ * The chapters from one on that are valid while `newest` is open: the slot that the open chapter is going to be
+ * written to counts for none, and in a reduced index neither do older chapters than that slot's.
+ */
+export function validRange(geometry: IndexGeometry, from: number, newest: number): ChapterRange {
+  const slot = geometry.physicalChapter(newest)
+  let oldest = newest
+  while (oldest > from && geometry.physicalChapter(oldest - 1) !== slot) oldest--
+  return { newest, oldest }
 }
 
 /** Whether the volume has a slot for each of the chapters. */
@@ -114,15 +130,7 @@ function fits({ chapters }: IndexGeometry, newest: bigint, oldest: bigint): bool
   return newest - oldest < BigInt(chapters)
 }
 
-/** Empties an index, so that it may be loaded or rebuilt. */
-export function clearContent({ zones, pageMap }: IndexContent): void {
-  for (const { volumeIndex, openChapter } of zones) {
-    clearVolumeIndex(volumeIndex)
-    openChapter.reset()
-  }
-  clearPageMap(pageMap)
-}
-
+/** Empties a volume index into which a save was loaded in part. */
 export function clearVolumeIndex(volumeIndex: VolumeIndex): void {
   for (const part of volumeIndex.parts) {
     part.lists.clear()

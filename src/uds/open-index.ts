@@ -21,7 +21,13 @@ import {
   type IndexPlace,
   openLayout,
 } from './index-layout.js'
-import { type ChapterRange, clearContent, type IndexContent, loadIndex } from './index-save.js'
+import {
+  type ChapterRange,
+  clearPageMap,
+  clearVolumeIndex,
+  type IndexContent,
+  loadIndex,
+} from './index-save.js'
 import { rebuildIndex } from './rebuild.js'
 import type { Steps } from './storage-steps.js'
 
@@ -48,7 +54,10 @@ export function* openIndex(
 ): Steps<OpenedIndex> {
   if (opening === IndexOpening.Create) {
     const layout = yield* createLayout(place, birth)
-    return { layout, content: contentOf(layout), newest: 0, oldest: 0, rebuiltFor: undefined }
+    const content = contentOf(layout)
+    const range = { newest: 0, oldest: 0 }
+    content.begin(range)
+    return { layout, content, ...range, rebuiltFor: undefined }
   }
   const layout = yield* openLayout(place)
   const content = contentOf(layout)
@@ -58,11 +67,20 @@ export function* openIndex(
   } catch (error) {
     if (!(error instanceof IndexError)) throw error
     if (opening === IndexOpening.LoadSaved) throw unclean(error)
-    clearContent(content)
-    const volumeIndexes = content.zones.map(({ volumeIndex }) => volumeIndex)
-    const range = yield* rebuildIndex(layout, volumeIndexes, content.pageMap)
+    const range = yield* rebuildContent(layout, content)
     return { layout, content, ...range, rebuiltFor: error }
   }
+}
+
+function* rebuildContent(layout: IndexLayout, content: IndexContent): Steps<ChapterRange> {
+  const { zones, pageMap } = content
+  const volumeIndexes = zones.map(({ volumeIndex }) => volumeIndex)
+  for (const volumeIndex of volumeIndexes) clearVolumeIndex(volumeIndex)
+  clearPageMap(pageMap)
+  const range = yield* rebuildIndex(layout, volumeIndexes, pageMap)
+  content.begin(range)
+  for (const { openChapter } of zones) openChapter.reset()
+  return range
 }
 
 /** Whether an error says that there is no index that could be used, so that a new one may be made. */

@@ -31,7 +31,7 @@ import { CACHE_CHAPTERS, PAGE_BYTES, RECORD_BYTES, RECORDS_PER_PAGE } from './ge
 import { indexCorrupt } from './index-error.js'
 import type { IndexLayout } from './index-layout.js'
 import type { IndexPageMap } from './index-page-map.js'
-import type { ChapterRange } from './index-save.js'
+import { type ChapterRange, validRange } from './index-save.js'
 import { chapterList, isSample } from './record-name.js'
 import { findInRecordPage, NO_RECORD } from './record-page.js'
 import type { Steps } from './storage-steps.js'
@@ -57,10 +57,8 @@ export function* rebuildIndex(
   const pages = new VolumePages(layout.volumeStart, layout.nonce, capacity)
   const found = yield* findChapters(layout, pages)
   if (found === undefined) return { newest: 0, oldest: 0 }
-  const newest = found.highest + 1
-  // The open chapter will take the slot of a chapter that is `chapters` older.
-  const oldest = newest === found.lowest + geometry.chapters ? found.lowest + 1 : found.lowest
-  const range = { newest, oldest }
+  const range = validRange(geometry, found.lowest, found.highest + 1)
+  const { newest, oldest } = range
   const replay = new Replay(layout, volumeIndexes, pageMap, pages)
   for (let chapter = oldest; chapter < newest; chapter++) {
     onChapter(chapter, range)

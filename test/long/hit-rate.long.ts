@@ -4,7 +4,7 @@
  */
 
 import { expect } from 'chai'
-import { type HitRate, studyHitRate } from '../../src/cli/bench/hit-rate.js'
+import { type HitRate, studyHitRate } from '../uds/reuse-study.js'
 import { WholeIndexBench } from '../../src/cli/bench/whole-index-bench.js'
 import { IndexGeometry, smallIndexShape } from '../../src/uds/geometry.js'
 

@@ -24,6 +24,7 @@ export function emptyContent(geometry: IndexGeometry, zones: number): IndexConte
       ),
     })),
     pageMap: new IndexPageMap(geometry),
+    begin: () => {},
   }
 }
 

@@ -5,12 +5,54 @@ import { loadIndex } from '../../src/uds/index-save.js'
 import { IndexOpening, openIndex } from '../../src/uds/open-index.js'
 import { rebuildIndex } from '../../src/uds/rebuild.js'
 import { readPage } from '../../src/uds/volume-pages.js'
+import { committedDigests, type SaveDigests } from './decoded-region.js'
 import { countRight, digestOf, emptyContent, entriesOf, PlainReader, placeOfSample } from './index-content.js'
-import { openSample, readExpected } from './uds-samples.js'
+import type { LocalIndex } from './local-index.js'
+import { newIndexLike, runOperations, SEQUENCES, type Sequence } from './sample-sequences.js'
+import { openSample, readExpected, type SampleName } from './uds-samples.js'
 
 const BIRTH = { nanoseconds: 1n, chance: 1 }
 
+/** The requests of a sample up to the crash, after which its maker rebuilt it. */
+function untilCrash(name: SampleName): Sequence {
+  const sequence = SEQUENCES.find((each) => each.name === name)!
+  const { operations } = sequence
+  const end = operations.findIndex(({ op, image }) => op === 'snapshot' && image?.endsWith('-unclean'))
+  return { ...sequence, operations: operations.slice(0, end).filter(({ op }) => op !== 'snapshot') }
+}
+
 describe('an index that was not saved', () => {
+  for (const [used, rebuilt] of [
+    ['dense1-clean', 'dense1-rebuilt'],
+    ['sparse1-clean', 'sparse1-rebuilt'],
+  ] as const) {
+    it(`is rebuilt to the lists of ${rebuilt}, by any number of zones`, function () {
+      this.timeout(30_000)
+      const { storage, layout } = index(used)
+      const wanted = committedDigests(rebuilt).save as SaveDigests
+      for (const zones of [1, 4]) {
+        const content = emptyContent(layout.geometry, zones)
+        const indexes = content.zones.map(({ volumeIndex }) => volumeIndex)
+        const range = storage.run(rebuildIndex(layout, indexes, content.pageMap))
+        expect(range).to.deep.equal({ newest: wanted.newest, oldest: wanted.oldest })
+        expect(digestOf(entriesOf(content))).to.equal(wanted.lists)
+        // Zones that are rebuilt by themselves are no different.
+        const alone = emptyContent(layout.geometry, zones)
+        for (const { volumeIndex } of alone.zones) {
+          storage.run(rebuildIndex(layout, [volumeIndex], alone.pageMap))
+        }
+        expect(digestOf(entriesOf(alone))).to.equal(wanted.lists)
+        expect(alone.pageMap).to.deep.equal(content.pageMap)
+      }
+    })
+  }
+
+  function index(name: SampleName): LocalIndex {
+    const used = newIndexLike(name, { zones: 1 })
+    runOperations(used, untilCrash(name))
+    return used
+  }
+
   it('is rebuilt from its chapters to what its maker rebuilt', function () {
     this.timeout(60_000)
     for (const [unclean, rebuilt] of [

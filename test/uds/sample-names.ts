@@ -3,8 +3,18 @@ import { writeU64 } from '../../src/base/bytes.js'
 import { RECORD_NAME_SEED } from '../../src/base/native.js'
 import { murmur3 } from '../../src/uds/index-nonces.js'
 
-/** Name number `i`: a hash of the number, some of whose parts are the neighbour's, so that names collide. */
+/** Names that were asked for before: tests ask for the same ones again and again. */
+const known: Record<number, Uint8Array> = {}
+
+/**
+ * Name number `i`: a hash of the number, some of whose parts are the neighbour's, so that names collide. It is the
+ * same array each time, so it must stay as it is.
+ */
 export function sampleName(i: number): Uint8Array {
+  return (known[i] ??= makeName(i))
+}
+
+function makeName(i: number): Uint8Array {
   const name = hashOf(i)
   if (i >= 10_000_000) {
     if ((i & 3) !== 0) {
