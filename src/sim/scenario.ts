@@ -7,6 +7,7 @@
 import { assert } from '../base/assert.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
+import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
@@ -88,7 +89,7 @@ enum Interlude {
   Compression,
   Deduplication,
 }
-const INTERLUDE_CHANCE = 0.01
+const INTERLUDE_CHANCES = [0.001, 0.001, 0.001, 0.02]
 const READ_BACK_DEPTH = 8
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
@@ -200,9 +201,11 @@ class Scenario {
       () => this.hasFailed,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
+    const interludeChance = prng.pick(INTERLUDE_CHANCES)
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
+    this.store.failsForGood = prng.chance(0.5)
     for (let issued = 0; issued < steps; ) {
-      if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
+      if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
         workload.issue()
         issued++
@@ -212,6 +215,7 @@ class Scenario {
     finish(simulator, workload)
     this.rest(simulator, AdminCommand.Save)
     this.store.failureChance = 0
+    this.store.broken = null
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
@@ -266,9 +270,10 @@ class Scenario {
     }
   }
 
-  /** Whoever opens the volume next must know. */
+  /** Whoever opens the volume next must know, if that could be written. */
   private checkReadOnly(): void {
     this.readOnlyEntries++
+    if (this.store.broken === DeviceOp.Write) return
     const { state } = this.superBlock()
     if (state !== VolumeState.ReadOnly)
       throw new Error(`a read-only volume is ${VolumeState[state]} on the disk`)

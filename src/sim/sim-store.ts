@@ -28,6 +28,10 @@ export class SimStore {
   failureChance = 0
   /** Requests that failed. */
   failures = 0
+  /** Whether, with the first that fails, all of its kind do. */
+  failsForGood = false
+  /** Of what kind every request fails. */
+  broken: DeviceOp | null = null
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
   private order = 0
@@ -75,6 +79,16 @@ export class SimStore {
       }
       if (unstable.since.length === 0) this.unstable.delete(block)
     }
+  }
+
+  /** Whether a request of this kind fails, now that it is to be done. */
+  strikes(prng: Prng, op: DeviceOp): boolean {
+    const isFirst = this.failureChance > 0 && prng.chance(this.failureChance)
+    if (!isFirst && op !== this.broken) return false
+    this.failureChance = 0
+    this.failures++
+    if (this.failsForGood) this.broken = op
+    return true
   }
 
   begin(request: Pending, now: (index: number) => Uint8Array): void {
@@ -201,9 +215,7 @@ export class SimDevice implements BlockDevice {
   step(): void {
     const { store, arena, prng, pending } = this
     const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
-    if (store.failureChance > 0 && prng.chance(store.failureChance)) {
-      store.failureChance = 0
-      store.failures++
+    if (store.strikes(prng, request.op)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
       return
