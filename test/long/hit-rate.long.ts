@@ -4,9 +4,9 @@
  */
 
 import { expect } from 'chai'
-import { type HitRate, studyHitRate } from '../uds/reuse-study.js'
 import { WholeIndexBench } from '../../src/cli/bench/whole-index-bench.js'
 import { IndexGeometry, smallIndexShape } from '../../src/uds/geometry.js'
+import { type HitRate, studyHitRate } from '../uds/reuse-study.js'
 
 /** Both have 40 chapters; all but two of the second are sparse. */
 const DENSE = new IndexGeometry({ ...smallIndexShape(false), baseChapters: 40 })

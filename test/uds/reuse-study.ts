@@ -7,9 +7,9 @@
  * The window is what the index's chapters hold. Of the open one that is half, on average.
  */
 import { Prng } from '../../src/base/prng.js'
-import type { IndexGeometry } from '../../src/uds/geometry.js'
 import type { IndexUnderTest } from '../../src/cli/bench/index-rows.js'
 import { NameStream } from '../../src/cli/bench/name-stream.js'
+import type { IndexGeometry } from '../../src/uds/geometry.js'
 
 export interface HitRate {
   readonly requests: number

@@ -2,23 +2,26 @@ import { expect } from 'chai'
 import { INDEX_ROWS, type IndexRowResult, measureIndex } from '../../../src/cli/bench/index-rows.js'
 import { NameStream } from '../../../src/cli/bench/name-stream.js'
 import { VolumeIndexBench } from '../../../src/cli/bench/volume-index-bench.js'
+import { WholeIndexBench } from '../../../src/cli/bench/whole-index-bench.js'
 import { IndexGeometry, smallIndexShape } from '../../../src/uds/geometry.js'
 
 describe('the index part of the benchmark', () => {
-  it('fills an index, turns it over, and asks for what is there and what is not', () => {
-    const geometry = new IndexGeometry(smallIndexShape(false))
-    const results: IndexRowResult[] = []
-    measureIndex(new VolumeIndexBench(geometry), new NameStream(1), 2, (result) => results.push(result))
-    expect(results.map(({ row }) => row)).to.deep.equal(Object.values(INDEX_ROWS))
-    for (const result of results) expect(result.isProven, result.row).to.equal(true)
-    const [fill, full] = results
-    expect(fill!.records).to.equal(3 * geometry.recordsPerChapter)
-    expect(fill!.requests).to.equal(fill!.records)
-    // What has ended goes when its list is next looked at, and every list is looked at in every small chapter.
-    expect(full!.records).to.be.within(3 * geometry.recordsPerChapter, 4 * geometry.recordsPerChapter)
-    expect(full!.requestsPerFalsePositive).to.be.greaterThan(1000)
-    expect(results[3]!.foundShare).to.equal(1)
-  })
+  for (const Bench of [VolumeIndexBench, WholeIndexBench]) {
+    it(`fills an index, turns it over, and asks for what is there and what is not (${Bench.name})`, () => {
+      const geometry = new IndexGeometry(smallIndexShape(false))
+      const results: IndexRowResult[] = []
+      measureIndex(new Bench(geometry), new NameStream(1), 2, (result) => results.push(result))
+      expect(results.map(({ row }) => row)).to.deep.equal(Object.values(INDEX_ROWS))
+      for (const result of results) expect(result.isProven, result.row).to.equal(true)
+      const [fill, full] = results
+      expect(fill!.records).to.equal(3 * geometry.recordsPerChapter)
+      expect(fill!.requests).to.equal(fill!.records)
+      // What has ended goes when its list is next looked at, and every list is looked at in every small chapter.
+      expect(full!.records).to.be.within(3 * geometry.recordsPerChapter, 4 * geometry.recordsPerChapter)
+      expect(full!.requestsPerFalsePositive).to.be.greaterThan(1000)
+      expect(results[3]!.foundShare).to.equal(1)
+    })
+  }
 
   it('has names that meet in their keys as often as chance has it, and never are the same', () => {
     const names = new NameStream(7)
