@@ -7,7 +7,8 @@ import { IndexGeometry, smallIndexShape } from '../../../src/uds/geometry.js'
 
 describe('the index part of the benchmark', () => {
   for (const Bench of [VolumeIndexBench, WholeIndexBench]) {
-    it(`fills an index, turns it over, and asks for what is there and what is not (${Bench.name})`, () => {
+    it(`fills an index, turns it over, and asks for what is there and what is not (${Bench.name})`, function () {
+      this.timeout(30_000)
       const geometry = new IndexGeometry(smallIndexShape(false))
       const results: IndexRowResult[] = []
       measureIndex(new Bench(geometry), new NameStream(1), 2, (result) => results.push(result))
