@@ -96,7 +96,9 @@ export enum IndexCount {
   FalseChapterHits = 14,
   /** Names that found no room in the volume index and were not kept. */
   Overflows = 15,
-  Length = 16,
+  /** Names that were entered into the volume index. */
+  Entered = 16,
+  Length = 17,
 }
 
 export interface ZoneParts {
@@ -141,6 +143,8 @@ export class ZoneIndex {
   /** The request for which a sparse chapter is being loaded. */
   private held = NO_WAITER
   private inProgress = 0
+  /** Entries of the volume index when the first request came, or -1 before that. */
+  private entriesBefore = -1
   private failed = false
 
   constructor(
@@ -172,6 +176,7 @@ export class ZoneIndex {
     this.oldest = oldest
     this.newest = newest
     this.unwritten = newest
+    this.entriesBefore = -1
     this.open = this.chapters[newest & 1]!
     this.closed = this.chapters[(newest + 1) & 1]!
     this.open.reset()
@@ -192,8 +197,15 @@ export class ZoneIndex {
     return this.failed
   }
 
+  /** How many names the volume index has forgotten since the first request. */
+  get discarded(): number {
+    if (this.entriesBefore < 0) return 0
+    return this.entriesBefore + this.counts[IndexCount.Entered] - this.volumeIndex.entries
+  }
+
   /** Takes a request, which is answered now or later. */
   submit(row: number): void {
+    if (this.entriesBefore < 0) this.entriesBefore = this.volumeIndex.entries
     this.inProgress++
     this.progress[row] = Progress.Nothing
     if (this.failed) return this.answer(row, IndexLocation.Failed)
@@ -339,6 +351,7 @@ export class ZoneIndex {
         this.counts[IndexCount.Overflows]++
         return this.answer(row, location)
       }
+      this.counts[IndexCount.Entered]++
     }
     const { offered, known } = this.requests
     const room = this.open.put(names, at, found && kind !== IndexRequest.Update ? known : offered, at)
