@@ -5,15 +5,19 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { createRamSegments } from '../device/ram-device.js'
 import { planFormat } from '../format/volume-format.js'
 import { auditFile, auditMemory } from '../host/audit-file.js'
 import { closeBackingFile, openBackingFile } from '../host/backing-file.js'
 import { openVolume } from '../host/open-volume.js'
+import { BUILT_IN_PROFILES, loadProfile } from '../host/profile.js'
 import type { AuditResult } from '../repair/audit-report.js'
+import { badArgument, decimalNumber, listOf, oneOf, wholeNumber } from './arguments.js'
 import { type Measured, measureRow } from './bench/measure.js'
-import { BLOCK, ROWS, SPAN_BLOCKS } from './bench/rows.js'
+import { BLOCK, ROWS, type Row, SPAN_BLOCKS } from './bench/rows.js'
+import { ExitStatus } from './exit-status.js'
+import { showProgress } from './progress.js'
 
 /** Room for the span twice over, because a scattered rewrite frees late. */
 const PHYSICAL_BLOCKS = SPAN_BLOCKS * 2 + 262_144
@@ -40,63 +44,110 @@ interface BenchOptions {
   readonly store: readonly string[]
   readonly threads: readonly string[]
   readonly depth: readonly number[]
-  readonly row: readonly string[]
+  readonly row?: readonly string[]
   readonly blocks: number
   readonly seconds: number
   readonly repeats: number
   readonly json?: boolean
 }
 
-const list = (text: string): string[] => text.split(',').filter((word) => word !== '')
-const numbers = (text: string): number[] => list(text).map((word) => number(word))
-const number = (text: string): number => {
-  const n = Number(text)
-  if (!Number.isFinite(n) || n <= 0) throw new InvalidArgumentError(`a number above 0 is wanted, not ${text}`)
-  return n
-}
+const STORES = ['memory', 'file'] as const
+/** More requests than vios wait in the front end: a deeper queue measures the wait. */
+const MAXIMUM_DEPTH = 2048
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('Measure blocks a second, CPU a block and latency of every kind of request.')
-    .option('--store <kinds>', 'memory, file, or both', list, ['memory', 'file'])
-    .option('--threads <profiles>', 'thread profiles, by name or path', list, ['tiny', 'default'])
-    .option('--depth <depths>', 'requests in flight', numbers, [1, 16, 256])
+    .description('measure blocks a second, CPU a block and latency of every kind of request')
+    .option(
+      '--store <kinds>',
+      'memory, file (in the folder for temporary files), or both',
+      listOf('--store', oneOf('--store', STORES)),
+      ['memory', 'file'],
+    )
+    .option(
+      '--threads <profiles>',
+      `thread profiles: ${BUILT_IN_PROFILES.join(', ')}, or YAML files`,
+      listOf('--threads', (text) => text),
+      ['tiny', 'default'],
+    )
+    .option(
+      '--depth <depths>',
+      `requests in flight, 1 to ${MAXIMUM_DEPTH}`,
+      listOf('--depth', wholeNumber('--depth', 1, MAXIMUM_DEPTH)),
+      [1, 16, 256],
+    )
     .option(
       '--row <names>',
-      `rows whose name contains one of these words (rows: ${ROWS.map((r) => r.name).join('; ')})`,
-      list,
-      [],
+      `rows whose name contains one of these words: ${ROWS.map((r) => r.name).join('; ')} (default: all)`,
+      listOf('--row', knownRow),
     )
     .option(
       '--blocks <n>',
-      'at least this many blocks a row; below 500000 a row is only a hint',
-      number,
+      'at least this many blocks a row, 1 to 1000000000; below 500000 a row is only a hint',
+      wholeNumber('--blocks', 1, 1e9),
       500_000,
     )
-    .option('--seconds <n>', 'at least this many seconds a row; below 5 a row is only a hint', number, 5)
-    .option('--repeats <n>', 'how often each row is measured; the median counts', number, 1)
-    .option('--json', 'one JSON object instead of tables')
-    .action(async (options: BenchOptions) => {
-      const results: Result[] = []
-      for (const store of options.store) {
-        for (const profile of options.threads) results.push(...(await runProfile(store, profile, options)))
-      }
-      const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
-          : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
-      )
-      if (results.some((r) => !r.isProven || r.problems > 0)) process.exitCode = 1
-    })
+    .option(
+      '--seconds <n>',
+      'at least this many seconds a row, 0 to 3600; below 5 a row is only a hint',
+      decimalNumber('--seconds', 0, 3600),
+      5,
+    )
+    .option(
+      '--repeats <n>',
+      'how often each row is measured, 1 to 100; the median counts',
+      wholeNumber('--repeats', 1, 100),
+      1,
+    )
+    .option('--json', 'print one JSON object')
+    .action((options: BenchOptions) => bench(options))
+}
+
+function knownRow(word: string): string {
+  if (ROWS.some(({ name }) => name.includes(word))) return word
+  throw badArgument('--row', word, `a word of ${ROWS.map(({ name }) => name).join('; ')}`)
+}
+
+async function bench(options: BenchOptions): Promise<void> {
+  // All of them, before the first is measured for minutes.
+  for (const profile of options.threads) loadProfile(profile)
+  const rows = ROWS.filter(({ name }) => options.row?.some((word) => name.includes(word)) ?? true)
+  const all = options.store.length * options.threads.length * rows.length * options.depth.length
+  const progress = showProgress('Measuring')
+  const results: Result[] = []
+  const tell = (result: Result): void => {
+    results.push(result)
+    const what = `${result.store} ${result.profile} ${result.row}, depth ${result.depth}`
+    progress.update(results.length, all, what)
+    if (!process.stderr.isTTY) {
+      process.stderr.write(`${what}: ${Math.round(result.blocksPerSecond)} blocks/s\n`)
+    }
+  }
+  try {
+    progress.update(0, all)
+    for (const store of options.store) {
+      for (const profile of options.threads) await runProfile(store, profile, rows, options, tell)
+    }
+  } finally {
+    progress.stop()
+  }
+  const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
+  process.stdout.write(
+    options.json === true
+      ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
+      : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
+  )
+  if (results.some((r) => !r.isProven || r.problems > 0)) process.exitCode = ExitStatus.Failed
 }
 
 /** One volume, all rows and depths. */
-async function runProfile(store: string, profile: string, options: BenchOptions): Promise<Result[]> {
-  const rows = ROWS.filter(
-    (row) => options.row.length === 0 || options.row.some((word) => row.name.includes(word)),
-  )
-  const results: Result[] = []
+async function runProfile(
+  store: string,
+  profile: string,
+  rows: readonly Row[],
+  options: BenchOptions,
+  tell: (result: Result) => void,
+): Promise<void> {
   const made = makeStore(store)
   try {
     for (const row of rows) {
@@ -114,17 +165,12 @@ async function runProfile(store: string, profile: string, options: BenchOptions)
           problems += made.problems()
         }
         tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
-        const result = { store, profile, problems, ...tries[Math.floor(tries.length / 2)] }
-        results.push(result)
-        process.stderr.write(
-          `${store} ${profile} ${row.name}, depth ${depth}: ${Math.round(result.blocksPerSecond)} blocks/s\n`,
-        )
+        tell({ store, profile, problems, ...tries[Math.floor(tries.length / 2)] })
       }
     }
   } finally {
     made.remove()
   }
-  return results
 }
 
 function makeStore(kind: string): BenchStore {

@@ -5,6 +5,8 @@ import { Command } from 'commander'
 
 import { indexMemoryCode } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
+import { loadProfile } from '../host/profile.js'
+import { lockStore } from '../host/volume-lock.js'
 import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
 import { formatCommand } from './format.js'
@@ -18,6 +20,11 @@ import { clockNonce, randomUuid } from './volume-identity.js'
 const INDEX_MEMORY = 0.25
 
 const parts: ServeParts = {
+  async check({ device, threads }) {
+    loadProfile(threads)
+    const unlock = await lockStore(device, 'Cannot serve')
+    unlock()
+  },
   // The engine is loaded when a volume is opened: other verbs need none of it.
   async open(how) {
     const { openVolume } = await import('../host/open-volume.js')

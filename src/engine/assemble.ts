@@ -9,6 +9,7 @@ import type { Clock } from '../reactor/clock.js'
 import type { Doorbell } from '../reactor/doorbell.js'
 import { Reactor } from '../reactor/reactor.js'
 import type { Zone } from '../reactor/zone.js'
+import { RepairZone } from '../repair/repair-zone.js'
 import { IndexZone } from '../uds/index-zone.js'
 import { Room } from '../vio/opcodes.js'
 import { Placement } from '../vio/placement.js'
@@ -105,6 +106,8 @@ function makeZone(config: EngineConfig, driver: ThreadDriver, reactor: Reactor, 
       return new IndexZone(context)
     case Room.Admin:
       return new AdminZone(context, config.superBlock)
+    case Room.Repair:
+      return new RepairZone(context)
   }
 }
 

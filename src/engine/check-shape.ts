@@ -46,6 +46,7 @@ function limitsOf(shape: VolumeShape, volume: Volume, counts: ZoneCounts): Limit
     ['blockMapAge', 1, mostAge, 'pages are written before the journal is half full'],
     ['blockMapVios', 2, ANY, 'one is kept for flushes'],
     ['allocatorVios', SLAB_SUMMARY_BLOCKS_PER_ZONE + 2, ANY, 'the summary keeps four'],
+    ['repairVios', 1, MAX_OPERAND, 'repair works with one at least'],
     ['pbnLocks', dataVios * 2, ANY, 'each data vio may hold its own block and a duplicate'],
     ['dedupeContexts', 1, ANY, 'a question needs one'],
     ['queryTimeoutMs', 1, ANY, 'the index answers later than at once'],

@@ -115,7 +115,6 @@ export class FrontEnd implements Zone, ExportTarget {
   }
 
   flush(done: Completion): void {
-    this.context.counters[Counter.BiosInFlush]++
     this.waitingFlushes.push(done)
     this.onWork()
   }
@@ -201,6 +200,7 @@ export class FrontEnd implements Zone, ExportTarget {
     }
     const moved = !this.held && this.launchAll()
     if (this.drained !== null && this.isIdle) {
+      assert(this.discardsInFlight === 0, 'a pool that is whole has all its discards')
       const { drained } = this
       this.drained = null
       drained()
@@ -329,13 +329,13 @@ export class FrontEnd implements Zone, ExportTarget {
         vios.flags[vio] |= fua
         counters[Counter.BiosInWrite]++
         if (isPartial) counters[Counter.BiosInPartialWrite]++
-        if (request.fua) counters[Counter.BiosInFua]++
+        this.countFua(request, isPartial)
         break
       case RequestKind.Discard:
         this.isDiscard[vio] = 1
         this.discardsInFlight++
         counters[Counter.BiosInDiscard]++
-        if (request.fua) counters[Counter.BiosInFua]++
+        this.countFua(request, isPartial)
         if (isPartial) {
           const at = vios.scratchAt(vio) + offset
           this.context.native.fill(at, 0, length)
@@ -358,6 +358,12 @@ export class FrontEnd implements Zone, ExportTarget {
     counters[Counter.VdoRequestsInProgress] = busy
     if (busy > counters[Counter.VdoRequestsMaximum]) counters[Counter.VdoRequestsMaximum] = busy
     post.send(hop(LogicalOp.Launch, placement.logicalZone(vios.lbn[vio] as Lbn)), vio)
+  }
+
+  private countFua({ fua }: Request, isPartial: boolean): void {
+    if (!fua) return
+    this.context.counters[Counter.BiosInFua]++
+    if (isPartial) this.context.counters[Counter.BiosInPartialFua]++
   }
 
   private takeData(vio: VioIndex, request: Request, start: number, length: number, isPartial: boolean): void {
@@ -448,13 +454,16 @@ export class FrontEnd implements Zone, ExportTarget {
     const base = vios.isRead(vio) ? 0 : this.isDiscard[vio] !== 0 ? 2 : 1
     counters[Counter.BiosAcknowledgedRead + base]++
     if (isPartial) counters[Counter.BiosAcknowledgedPartialRead + base]++
-    if (vios.has(vio, VioFlag.Fua)) counters[Counter.BiosAcknowledgedFua]++
+    if (!vios.has(vio, VioFlag.Fua)) return
+    counters[Counter.BiosAcknowledgedFua]++
+    if (isPartial) counters[Counter.BiosAcknowledgedPartialFua]++
   }
 
   /** All flushes that wait travel as one. */
   private launchFlush(): void {
     const vio = this.freeFlushes.pop()
     assert(vio !== undefined, 'a flush vio is free')
+    this.context.counters[Counter.BiosInFlush] += this.waitingFlushes.length
     this.flushWaiters.set(vio, this.waitingFlushes)
     this.waitingFlushes = []
     this.context.vios.status[vio] = Status.Success

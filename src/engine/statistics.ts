@@ -24,7 +24,7 @@ const STATISTICS_VERSION = 36
 
 /** Takes the counters as they stand now; a running volume's are a moment apart from each other. */
 export function collectStatistics(config: EngineConfig, arena: Arena) {
-  const { volume, shape, superBlock } = config
+  const { volume, shape } = config
   const n = (counter: Counter): number => arena.total(counter)
   const { boards } = arena
   const mapBlocks = boards.blockMapDataBlocks
@@ -63,11 +63,11 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     logicalBlocks: volume.logicalBlocks,
     blockMapCacheSize: shape.cachePages * BLOCK_BYTES,
     blockSize: BLOCK_BYTES,
-    completeRecoveries: superBlock.completeRecoveries,
-    readOnlyRecoveries: superBlock.readOnlyRecoveries,
-    mode: isReadOnly ? 'read-only' : 'normal',
-    inRecoveryMode: false,
-    recoveryPercentage: 100,
+    completeRecoveries: boards.completeRecoveries,
+    readOnlyRecoveries: boards.readOnlyRecoveries,
+    mode: isReadOnly ? 'read-only' : boards.isRecovering ? 'recovering' : 'normal',
+    inRecoveryMode: boards.isRecovering,
+    recoveryPercentage: Math.floor((100 * (volume.slabCount - boards.unscrubbedSlabs)) / volume.slabCount),
     packer: {
       compressedFragmentsWritten: n(Counter.CompressedFragmentsWritten),
       compressedBlocksWritten: n(Counter.CompressedBlocksWritten),
@@ -144,6 +144,7 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     biosIn,
     biosInPartial: bios(n(Counter.BiosInPartialRead), n(Counter.BiosInPartialWrite), {
       discard: n(Counter.BiosInPartialDiscard),
+      fua: n(Counter.BiosInPartialFua),
     }),
     biosOut: family(Counter.BiosOutRead),
     biosMeta: family(Counter.BiosMetaRead),
@@ -157,7 +158,10 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     biosAcknowledgedPartial: bios(
       n(Counter.BiosAcknowledgedPartialRead),
       n(Counter.BiosAcknowledgedPartialWrite),
-      { discard: n(Counter.BiosAcknowledgedPartialDiscard) },
+      {
+        discard: n(Counter.BiosAcknowledgedPartialDiscard),
+        fua: n(Counter.BiosAcknowledgedPartialFua),
+      },
     ),
     biosInProgress: bios(biosIn.read - biosAcknowledged.read, biosIn.write - biosAcknowledged.write, {
       discard: biosIn.discard - biosAcknowledged.discard,

@@ -32,6 +32,7 @@ export function allZones(counts: ZoneCounts): ZonePlace[] {
     for (let zone = 0; zone < count; zone++) zones.push({ room, zone })
   }
   add(Room.Admin, 1)
+  add(Room.Repair, 1)
   add(Room.Journal, 1)
   add(Room.Flush, 1)
   add(Room.Packer, 1)

@@ -1,47 +1,43 @@
 /** Audits the volume in a file, on a block device (opened for reading only) or in memory. */
 
 import { readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
-import { VdoError } from '../base/errors.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry } from '../format/geometry-block.js'
-import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
-import { audit } from '../repair/audit.js'
+import { type AuditProgress, audit } from '../repair/audit.js'
 import type { AuditDisk } from '../repair/audit-disk.js'
 import type { AuditResult, Problem } from '../repair/audit-report.js'
 import type { Expand } from '../repair/audit-slabs.js'
 import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
 import { Lz4 } from './lz4.js'
+import { type ReadableStore, readableStore, readVolumeHead } from './read-volume.js'
+import type { SoundStore } from './store.js'
 
 interface AuditFileOptions {
   /** Hears every problem as it is found. */
   readonly hear?: (problem: Problem) => void
+  readonly progress?: AuditProgress
 }
 
 /** Throws if there is no volume whose geometry and super block can be read. */
-export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditResult {
+export function auditFile(path: string, options: AuditFileOptions = {}): AuditResult {
   const file = openBackingFile(path, { readOnly: true })
   try {
-    return auditDisk(new FileDisk(file), path, hear)
+    return auditDisk(new FileDisk(file), { kind: 'file', unsafe: false, ...file }, options)
   } finally {
     closeBackingFile(file)
   }
 }
 
 /** As `auditFile`, for a volume in segments of memory (`createRamSegments`) that no engine has open. */
-export function auditMemory(segments: readonly SharedArrayBuffer[]): AuditResult {
-  return auditDisk(new MemoryDisk(segments), 'memory')
+export function auditMemory(segments: SharedArrayBuffer[], options: AuditFileOptions = {}): AuditResult {
+  const store: SoundStore = { kind: 'memory', segments }
+  return auditDisk(new MemoryDisk(readableStore(store)), store, options)
 }
 
-function auditDisk(disk: AuditDisk, name: string, hear?: (problem: Problem) => void): AuditResult {
-  const geometry = decodeGeometry(readBlock(disk, 0, `the geometry block of ${name}`), crc32)
-  const superBlockPbn = geometry.dataRegionStart
-  const place = superBlockPbn - geometry.bioOffset
-  const superBlock = decodeSuperBlock(readBlock(disk, place, `the super block of ${name}`), crc32)
-  validateSuperBlock(superBlock, geometry)
+function auditDisk(disk: AuditDisk, store: SoundStore, options: AuditFileOptions): AuditResult {
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', readableStore(store))
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
-  return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
+  return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
 }
 
 class FileDisk implements AuditDisk {
@@ -63,29 +59,14 @@ class FileDisk implements AuditDisk {
   }
 }
 
-/** All segments but the last are of the same size. */
 class MemoryDisk implements AuditDisk {
-  private readonly segmentBlocks: number
-
-  constructor(private readonly segments: readonly SharedArrayBuffer[]) {
-    this.segmentBlocks = segments[0].byteLength / BLOCK_SIZE
-  }
+  constructor(private readonly store: ReadableStore) {}
 
   read(block: number, count: number, into: Uint8Array): boolean {
-    for (let i = 0; i < count; i++) {
-      const segment = this.segments[Math.floor((block + i) / this.segmentBlocks)]
-      const at = ((block + i) % this.segmentBlocks) * BLOCK_SIZE
-      if (segment === undefined || at + BLOCK_SIZE > segment.byteLength) return false
-      into.set(new Uint8Array(segment, at, BLOCK_SIZE), i * BLOCK_SIZE)
-    }
+    if (block < 0 || (block + count) * BLOCK_SIZE > this.store.sizeBytes) return false
+    into.set(this.store.read(block * BLOCK_SIZE, count * BLOCK_SIZE))
     return true
   }
-}
-
-function readBlock(disk: AuditDisk, block: number, what: string): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_SIZE)
-  if (!disk.read(block, 1, bytes)) throw new VdoError('VDO_IO_ERROR', `Cannot read ${what}`)
-  return bytes
 }
 
 /** LZ4 needs its input and output in one memory: a block of each. */

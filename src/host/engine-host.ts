@@ -45,6 +45,7 @@ export class EngineHost {
     private readonly doorbell: HostDoorbell,
     private readonly reactor: Reactor,
     readonly frontEnd: FrontEnd,
+    private readonly report: (sentence: string) => void,
   ) {
     this.halted = new Promise((resolve) => {
       this.resolveHalted = resolve
@@ -53,7 +54,11 @@ export class EngineHost {
   }
 
   /** Builds everything and starts the workers; the volume is not loaded yet. */
-  static async start(config: EngineConfig, store: Store): Promise<EngineHost> {
+  static async start(
+    config: EngineConfig,
+    store: Store,
+    report = (sentence: string): void => void process.stderr.write(`uvdo: ${sentence}\n`),
+  ): Promise<EngineHost> {
     const pages = arenaBytes(arenaConfig(config)) / WASM_PAGE_BYTES
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
     const kernel = await loadKernelModule()
@@ -67,7 +72,7 @@ export class EngineHost {
       device: () => openStore(store, arena.bytes, arena.vios.flags.length, () => {}),
     })
     assert(frontEnd !== null, 'thread 0 hosts the front end')
-    const host = new EngineHost(config, arena, memory, doorbell, reactor, frontEnd)
+    const host = new EngineHost(config, arena, memory, doorbell, reactor, frontEnd, report)
     try {
       await Promise.all(config.plan.threads.slice(1).map((_, i) => host.startWorker(i + 1, kernel, store)))
     } catch (error) {
@@ -188,7 +193,11 @@ export class EngineHost {
     })
     died.catch(() => {})
     const { port1, port2 } = new MessageChannel()
-    port1.on('message', () => this.schedule())
+    // A ping, or the reason of a failure of the backing store.
+    port1.on('message', (message: unknown) => {
+      if (typeof message === 'string') this.report(message)
+      else this.schedule()
+    })
     port1.unref()
     const started = control.start(
       // Comlink transfers what is in the list, and hands the rest over as it is.

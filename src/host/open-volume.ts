@@ -8,8 +8,6 @@
  * ```
  */
 
-import { readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
@@ -18,14 +16,15 @@ import type { ExportTarget } from '../engine/export-target.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry } from '../format/geometry-block.js'
-import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
 import { AdminCommand } from '../vio/opcodes.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
+import { show } from './check-options.js'
 import { EngineHost } from './engine-host.js'
+import { requireOpenOptions } from './open-options.js'
 import { loadProfile } from './profile.js'
-import type { SoundStore, Store } from './store.js'
+import { readableStore, readVolumeHead } from './read-volume.js'
+import type { Store } from './store.js'
 import { lockStore } from './volume-lock.js'
 
 export interface OpenOptions {
@@ -41,10 +40,14 @@ export interface OpenOptions {
   readonly deduplication?: boolean
   /** Sizes other than VDO's own, for experiments. */
   readonly shape?: Partial<VolumeShape>
+  /** Hears in a sentence why the backing store failed. Left out: it is said on standard error. */
+  readonly report?: (sentence: string) => void
 }
 
 /** Opens a volume and serves it until `close`. Rejects with a VdoError whose `code` is stable. */
-export async function openVolume({ device, unsafe = false, ...options }: OpenOptions): Promise<VdoVolume> {
+export async function openVolume(how: OpenOptions): Promise<VdoVolume> {
+  requireOpenOptions(how)
+  const { device, unsafe = false, ...options } = how
   const unlock = await lockStore(device)
   let release = unlock
   try {
@@ -71,14 +74,9 @@ export async function openVolumeOn(
 ): Promise<VdoVolume> {
   const plan = loadProfile(options.threads ?? 'default')
   const sound = store.kind === 'faulty' ? store.store : store
-  const readBlock = blockReader(sound)
-  const geometry = decodeGeometry(readBlock(0), crc32)
-  const superBlockPbn = geometry.dataRegionStart
-  const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
-  validateSuperBlock(superBlock, geometry)
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
   refuseUnlessLoadable(superBlock)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
-  requireBlocks(sound, volume.physicalBlocks - volume.bioOffset)
   if (plan.counts.physical > volume.slabCount) {
     throw new VdoError(
       'VDO_TOO_MANY_PHYSICAL_ZONES',
@@ -87,7 +85,7 @@ export async function openVolumeOn(
   }
   const shape = { ...VDO_SHAPE, ...options.shape }
   requireRunnable(shape, volume, plan.counts)
-  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
+  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store, options.report)
   host.arena.boards.compressing = options.compression ?? true
   host.arena.boards.deduplicating = options.deduplication ?? true
   try {
@@ -145,18 +143,25 @@ export class VdoVolume {
 
   /** Reads `length` bytes. */
   async read(offset: number, length: number): Promise<Uint8Array> {
+    requireRange('read', offset, length)
+    this.requireInside('read', offset, length)
     const bytes = new Uint8Array(length)
     await this.run('read', (done) => this.target.read(offset, bytes, done))
     return bytes
   }
 
   /** Writes all of `bytes`, which must not change until the promise settles. */
-  write(offset: number, bytes: Uint8Array, { fua = false }: WriteOptions = {}): Promise<void> {
+  async write(offset: number, bytes: Uint8Array, { fua = false }: WriteOptions = {}): Promise<void> {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new VdoError('VDO_BAD_ARGUMENT', `Cannot write: the data are ${show(bytes)}, wanted a Uint8Array`)
+    }
+    requireRange('write', offset, bytes.length)
     return this.run('write', (done) => this.target.write(offset, bytes, fua, done))
   }
 
   /** Makes the range read as zeros and gives its whole blocks back. */
-  discard(offset: number, length: number): Promise<void> {
+  async discard(offset: number, length: number): Promise<void> {
+    requireRange('discard', offset, length)
     return this.run('discard', (done) => this.target.zero(offset, length, false, done))
   }
 
@@ -257,6 +262,11 @@ export class VdoVolume {
     this.release()
   }
 
+  /** Before memory is taken for an answer that cannot come. */
+  private requireInside(what: string, offset: number, length: number): void {
+    if (offset + length > this.logicalSize) throw statusError(`Cannot ${what}`, Status.OutOfRange)
+  }
+
   private refuse(what: string): Promise<never> {
     return Promise.reject(new VdoError('VDO_CLOSED', `Cannot ${what}: the volume is closed`))
   }
@@ -271,30 +281,16 @@ export class VdoVolume {
   }
 }
 
-function blockReader(store: SoundStore): (block: number) => Uint8Array {
-  return (block) => {
-    requireBlocks(store, block + 1)
-    const bytes = new Uint8Array(BLOCK_SIZE)
-    if (store.kind === 'file') {
-      readSync(store.descriptor, bytes, 0, BLOCK_SIZE, block * BLOCK_SIZE)
-      return bytes
-    }
-    const at = block * BLOCK_SIZE
-    const segmentBytes = store.segments[0].byteLength
-    const segment = store.segments[Math.floor(at / segmentBytes)]
-    bytes.set(new Uint8Array(segment, at % segmentBytes, BLOCK_SIZE))
-    return bytes
+/** Offsets and lengths come from callers without a compiler as well. */
+function requireRange(what: string, offset: number, length: number): void {
+  for (const [name, value] of [
+    ['offset', offset],
+    ['length', length],
+  ] as const) {
+    if (Number.isSafeInteger(value) && value >= 0) continue
+    throw new VdoError(
+      'VDO_BAD_ARGUMENT',
+      `Cannot ${what}: the ${name} is ${show(value)}, wanted a whole number from 0`,
+    )
   }
-}
-
-function requireBlocks(store: SoundStore, blocks: number): void {
-  const has =
-    store.kind === 'file'
-      ? store.blockCount
-      : store.segments.reduce((sum, { byteLength }) => sum + byteLength / BLOCK_SIZE, 0)
-  if (has >= blocks) return
-  throw new VdoError(
-    'VDO_STORE_TOO_SMALL',
-    `Cannot open volume: the backing store has ${has * BLOCK_SIZE} bytes, the volume needs ${blocks * BLOCK_SIZE}`,
-  )
 }

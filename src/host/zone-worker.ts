@@ -38,9 +38,8 @@ export class ZoneWorker implements WorkerControl {
   private reactor: Reactor | null = null
   private name = ''
 
-  /** `report` hears of I/O failures; `leave` is called when the loop has ended in good order. */
+  /** `leave` is called when the loop has ended in good order. */
   constructor(
-    private readonly report: (sentence: string) => void,
     private readonly leave: () => void,
     private readonly fail: (error: unknown) => void,
   ) {}
@@ -55,7 +54,8 @@ export class ZoneWorker implements WorkerControl {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
-      device: () => openStore(store, arena.bytes, arena.vios.flags.length, this.report),
+      device: () =>
+        openStore(store, arena.bytes, arena.vios.flags.length, (sentence) => ping.postMessage(sentence)),
     })
     this.reactor = reactor
     setImmediate(() => {

@@ -25,6 +25,7 @@ const EQUAL: readonly (readonly [Counter, Counter])[] = [
   [Counter.BiosInPartialRead, Counter.BiosAcknowledgedPartialRead],
   [Counter.BiosInPartialWrite, Counter.BiosAcknowledgedPartialWrite],
   [Counter.BiosInPartialDiscard, Counter.BiosAcknowledgedPartialDiscard],
+  [Counter.BiosInPartialFua, Counter.BiosAcknowledgedPartialFua],
   ...BIO_FAMILIES.flatMap(([started, completed]) =>
     [0, 1, 2, 3, 4].map((at) => [started + at, completed + at] as const),
   ),

@@ -7,7 +7,7 @@ import type { EngineConfig } from '../engine/assemble.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
-import type { Volume, ZoneCounts } from '../vio/volume.js'
+import { LoadKind, type Volume, type ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
 const NONCE = 0x1122334455667788n
@@ -57,6 +57,7 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     blockMapAge: prng.between(2, 5),
     blockMapVios: prng.between(2, 6),
     allocatorVios: SUMMARY_VIOS + prng.between(2, 8),
+    repairVios: prng.between(1, 6),
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
@@ -121,6 +122,8 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
     journalBlocks,
     journalStart: 1,
     recoveryCount: 0,
+    completeRecoveries: 0,
+    readOnlyRecoveries: 0,
     depotOrigin,
     slabCount,
     slabBlocks,
@@ -133,6 +136,7 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
     summaryOrigin,
     savedPhysicalZones: 0,
     isNew: true,
+    load: LoadKind.Normal,
     logicalBlocksUsed: 0,
     blockMapDataBlocks: 0,
   }

@@ -1,7 +1,8 @@
 /**
  * One run of the simulator: format a small volume, then load it several times, each time with another layout of
  * zones and threads: let a random client work, suspend and resume it or save it in between, switch compression and
- * deduplication, read everything back, save it, audit it. Everything follows from the seed.
+ * deduplication, read everything back, save it, audit it. Or the power fails, at any moment, of a recovery too: then
+ * the engine finds what the disk has, and all that was promised must be there. Everything follows from the seed.
  */
 import { assert } from '../base/assert.js'
 import { Prng } from '../base/prng.js'
@@ -14,6 +15,7 @@ import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand } from '../vio/opcodes.js'
+import { LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
@@ -45,6 +47,10 @@ export interface ScenarioReport {
   /** Power failures that were looked at, and how many of them needed a recovery. */
   readonly crashes: number
   readonly recoveries: number
+  /** Power failures after which the engine itself went on with what the disk had. */
+  readonly powerCuts: number
+  /** Recoveries that the engine completed. */
+  readonly engineRecoveries: number
   /** Disks that failed and made the volume read-only. */
   readonly readOnlyEntries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
@@ -87,16 +93,23 @@ const READ_BACK_DEPTH = 8
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
+/** How likely the power is to fail at any event of a session, and how often it may in one run. */
+const CUT_CHANCES = [0, 0.0002, 0.001, 0.01]
+const MOST_CUTS = 6
 /** How likely each request of a session is to fail, until one does. */
 const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
+
+/** The power fails: thrown through whatever the engine is doing. */
+class PowerCut extends Error {}
 
 class Scenario {
   private readonly prng: Prng
   private readonly oracle = new Oracle()
   private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
   private readonly weakBits: number
+  private readonly lies: number
   private config: EngineConfig
-  private readonly store: SimStore
+  private store: SimStore
   private readonly unpack: Unpack
   private traceHash = ''
   private events = 0
@@ -104,8 +117,13 @@ class Scenario {
   private noSpace = 0
   private crashes = 0
   private recoveries = 0
+  private powerCuts = 0
+  private engineRecoveries = 0
   private readOnlyEntries = 0
   private isReadOnly = false
+  /** The power failed, and what the blocks hold is not known yet. */
+  private isUnsettled = false
+  private cutChance = 0
   private failuresBefore = 0
 
   constructor(private readonly options: ScenarioOptions) {
@@ -115,18 +133,20 @@ class Scenario {
     this.store = options.makeStore?.(physicalBlocks) ?? new SimStore(physicalBlocks)
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
+    this.lies = this.prng.pick([0, 0, 0, 0.1, 0.6])
     this.unpack = unpacker(options.lend)
   }
 
   run(): ScenarioReport {
     const { prng, options } = this
     const sessions = prng.between(2, 3)
-    for (let session = 0; session < sessions && !this.isReadOnly; session++) {
+    for (let session = 0; !this.isReadOnly && (session < sessions || this.isUnsettled); session++) {
       if (session > 0) this.reopen()
-      this.session(Math.ceil(options.steps / sessions))
+      this.sessionOrCut(Math.ceil(options.steps / sessions))
     }
     const { seed } = options
     const { counters, traceHash, events, requests, noSpace, crashes, recoveries, readOnlyEntries } = this
+    const { powerCuts, engineRecoveries } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
@@ -138,18 +158,40 @@ class Scenario {
       noSpace,
       crashes,
       recoveries,
+      powerCuts,
+      engineRecoveries,
       readOnlyEntries,
       rare,
       counters,
     }
   }
 
+  private sessionOrCut(steps: number): void {
+    const { prng } = this
+    this.cutChance = this.powerCuts < MOST_CUTS ? prng.pick(CUT_CHANCES) : 0
+    const simulator = this.boot()
+    try {
+      this.session(simulator, steps)
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error
+      this.powerCuts++
+      this.isUnsettled = true
+      this.store = this.store.crash(prng)
+      this.oracle.powerFailed()
+      this.options.trace?.('the power fails')
+    } finally {
+      this.traceHash += simulator.traceHash
+      this.events += simulator.steps
+    }
+  }
+
   /** Load, read back what is there, work, save. */
-  private session(steps: number): void {
+  private session(simulator: Simulator, steps: number): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    const simulator = this.boot()
+    this.load(simulator)
     this.readBack(simulator)
+    this.isUnsettled = false
     const workload = new Workload(
       simulator.frontEnd,
       prng.fork(),
@@ -173,8 +215,6 @@ class Scenario {
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
-    this.traceHash += simulator.traceHash
-    this.events += simulator.steps
     this.requests += workload.answered
     this.noSpace += workload.noSpace
   }
@@ -184,13 +224,9 @@ class Scenario {
     const { boards } = simulator.arena
     switch (prng.below(4) as Interlude) {
       case Interlude.Suspend:
-        this.rest(simulator, AdminCommand.Suspend)
-        this.administer(simulator, AdminCommand.Resume)
-        return
+        return this.pause(simulator, AdminCommand.Suspend)
       case Interlude.Save:
-        this.rest(simulator, AdminCommand.Save)
-        this.administer(simulator, AdminCommand.Resume)
-        return
+        return this.pause(simulator, AdminCommand.Save)
       case Interlude.Compression:
         simulator.frontEnd.setCompression(!boards.compressing)
         return
@@ -199,9 +235,20 @@ class Scenario {
     }
   }
 
-  /** Drains, suspends or saves, and looks at what is left. */
-  private rest(simulator: Simulator, command: AdminCommand.Suspend | AdminCommand.Save): void {
-    drain(simulator)
+  /** To rest and back; clients that are held meanwhile have requests that wait, a large one in its middle. */
+  private pause(simulator: Simulator, command: AdminCommand.Suspend | AdminCommand.Save): void {
+    this.rest(simulator, command, this.prng.chance(0.5))
+    this.administer(simulator, AdminCommand.Resume)
+    simulator.frontEnd.letGo()
+  }
+
+  /** Drains (or holds the clients), suspends or saves, and looks at what is left. */
+  private rest(
+    simulator: Simulator,
+    command: AdminCommand.Suspend | AdminCommand.Save,
+    isHeld = false,
+  ): void {
+    drain(simulator, isHeld)
     this.administer(simulator, command)
     this.isReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
     if (this.isReadOnly) this.checkReadOnly()
@@ -246,7 +293,7 @@ class Scenario {
     for (let i = 0; i < blocks.length; ) {
       let count = 1
       while (count < READ_BACK_DEPTH && blocks[i + count] === blocks[i] + count) count++
-      reader.readBack(blocks[i], count)
+      reader.readBack(blocks[i], count, this.isUnsettled)
       while (reader.inFlight > READ_BACK_DEPTH) {
         assert(simulator.step(), 'the engine moves while requests are in flight')
       }
@@ -265,6 +312,7 @@ class Scenario {
         : { ...lent, native: new WeakNames(lent.native, new Uint8Array(lent.buffer), this.weakBits) }
     }
     const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
+    simulator.lies = this.lies
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
     const { trace } = this.options
@@ -278,15 +326,26 @@ class Scenario {
       const promised = this.oracle.promises > promises
       promises = this.oracle.promises
       if (prng.chance(promised ? CRASH_AFTER_PROMISE : crashChance)) this.crash()
+      if (!this.hasFailed && prng.chance(this.cutChance)) throw new PowerCut()
     }
-    this.administer(simulator, AdminCommand.Load)
     return simulator
+  }
+
+  private load(simulator: Simulator): void {
+    const { completeRecoveries } = this.config.volume
+    this.administer(simulator, AdminCommand.Load)
+    const found = simulator.arena.boards.completeRecoveries
+    const isCrashed = this.config.volume.load === LoadKind.Recovery
+    assert(found === completeRecoveries + (isCrashed ? 1 : 0), 'a recovery is counted, and nothing else')
+    if (isCrashed) this.engineRecoveries++
   }
 
   /** The volume as the next program finds it, with other zones on other threads. */
   private reopen(): void {
+    const { superBlockPbn, isNew } = this.config.volume
+    // A volume that was never loaded has no super block on the disk here.
+    if (isNew && this.store.blockAt(superBlockPbn).every((byte) => byte === 0)) return
     const superBlock = this.superBlock()
-    const { superBlockPbn } = this.config.volume
     const volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
     this.config = redrawConfig(this.prng, this.config, volume, superBlock)
   }
@@ -299,7 +358,9 @@ class Scenario {
   private audit(simulator: Simulator): void {
     const superBlock = this.superBlock()
     const { state } = superBlock
-    if (state !== VolumeState.Clean) throw new Error(`a saved volume is ${VolumeState[state]}`)
+    const { isRecovering, unscrubbedSlabs } = simulator.arena.boards
+    const wanted = isRecovering ? VolumeState.Recovering : VolumeState.Clean
+    if (state !== wanted) throw new Error(`a saved volume is ${VolumeState[state]}`)
     const { superBlockPbn } = this.config.volume
     const result = audit({
       disk: this.store,
@@ -313,6 +374,7 @@ class Scenario {
       const sentences = problems.slice(0, 5).map(({ sentence }) => sentence)
       throw new Error(`the audit finds ${JSON.stringify(result.problemCounts)}: ${sentences.join('; ')}`)
     }
+    if (unscrubbedSlabs > 0) return
     if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
     if (!this.hasFailed) checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
   }
@@ -334,7 +396,7 @@ class Scenario {
     if (superBlock.state === VolumeState.Dirty) {
       this.recoveries++
       volume = recoverNaively(disk, volume, config.shape)
-    } else if (superBlock.state !== VolumeState.Clean) {
+    } else if (superBlock.state !== VolumeState.Clean && superBlock.state !== VolumeState.Recovering) {
       throw new Error(`the volume is ${VolumeState[superBlock.state]} on the disk`)
     }
     const { consistent, problems, problemCounts } = audit({
@@ -372,12 +434,15 @@ function finish(simulator: Simulator, workload: Workload): void {
   assert(done, 'every request is answered')
 }
 
-/** Every request that was taken is answered, every vio is home. */
-function drain(simulator: Simulator): void {
+/** Every vio is home; every request that was taken is answered, unless its client is held. */
+function drain(simulator: Simulator, isHeld: boolean): void {
+  const { frontEnd } = simulator
   let drained = false
-  simulator.frontEnd.drain(() => {
+  const done = () => {
     drained = true
-  })
+  }
+  if (isHeld) frontEnd.hold(done)
+  else frontEnd.drain(done)
   assert(
     simulator.runUntil(() => drained),
     'the front end drains',

@@ -96,9 +96,14 @@ export class SimStore {
     this.writes.delete(request)
   }
 
+  /** A disk of the same kind with nothing on it. */
+  protected blank(): SimStore {
+    return new SimStore(this.blockCount)
+  }
+
   /** The disk as it may be found after the power failed now. */
   crash(prng: Prng): SimStore {
-    const after = new SimStore(this.blockCount)
+    const after = this.blank()
     for (const [block, bytes] of this.blocks) after.blocks.set(block, bytes)
     const underWay = new Map<number, Uint8Array>()
     for (const [request, now] of this.writes) {

@@ -3,12 +3,15 @@
  * moves next, from which ring, how many words; or which disk request completes; or, when nothing else is left, that
  * time passes. A run is its seed and its configuration.
  */
+
+import type { Pbn } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import type { FrontEnd } from '../engine/front-end.js'
+import { HashOp, hopOfWord, operandOfWord, opOfHop } from '../vio/opcodes.js'
 import { SimDevice, type SimStore } from './sim-store.js'
 import { TraceDigest, type TraceHasher } from './trace-digest.js'
 
@@ -21,6 +24,9 @@ export interface LentMemory {
   /** For the digest of one simulator's messages; the next simulator begins it anew. */
   readonly hasher: TraceHasher
 }
+
+/** The mapping states, and some that do not exist. */
+const MORE_STATES = 18
 
 interface Choice {
   readonly thread: number
@@ -39,6 +45,8 @@ export class Simulator {
   onMessage: ((step: number, thread: number, word: number) => void) | null = null
   /** Events so far. */
   steps = 0
+  /** How likely an answer of the index is a lie: any block, in any state, that there is or that there cannot be. */
+  lies = 0
   private readonly threads: AssembledThread[]
   private readonly devices: { readonly thread: number; readonly device: SimDevice }[] = []
   /** The front end was called from outside and may have something to send. */
@@ -51,7 +59,7 @@ export class Simulator {
   private readonly hurry: number
 
   constructor(
-    config: EngineConfig,
+    private readonly config: EngineConfig,
     store: SimStore,
     private readonly prng: Prng,
     lend: LendMemory,
@@ -79,6 +87,7 @@ export class Simulator {
       reactor.onDeliver = (word) => {
         this.digest.add(thread, word)
         this.onMessage?.(this.steps, thread, word)
+        if (opOfHop(hopOfWord(word)) === HashOp.Answered) this.mayLie(operandOfWord(word))
       }
       for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })
     })
@@ -133,6 +142,16 @@ export class Simulator {
       if (!this.step()) return done()
     }
     return done()
+  }
+
+  /** An index may say anything: nothing of it may do harm. */
+  private mayLie(context: number): void {
+    const { prng } = this
+    if (this.lies === 0 || !prng.chance(this.lies)) return
+    const { contexts } = this.arena
+    contexts.found[context] = 1
+    contexts.advicePbn[context] = prng.below(this.config.volume.physicalBlocks + 10) as Pbn
+    contexts.adviceState[context] = prng.below(MORE_STATES)
   }
 
   private letTimePass(): boolean {

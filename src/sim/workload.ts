@@ -34,7 +34,7 @@ export class Workload {
     private readonly oracle: Oracle,
     /** Requests in flight at most. */
     readonly depth: number,
-    /** Whether the disk has failed: requests may fail then, and what is read is not judged. */
+    /** Whether the disk has failed: requests may fail then, and only what is durable must still be read. */
     private readonly isTolerant: () => boolean = () => false,
   ) {
     // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
@@ -56,9 +56,12 @@ export class Workload {
     else this.flush()
   }
 
-  /** Reads whole blocks and checks them. */
-  readBack(block: number, count: number): void {
-    this.check(block * BLOCK, count * BLOCK)
+  /** Reads whole blocks and checks them. After a power failure what is found is what they hold from now on. */
+  readBack(block: number, count: number, settles = false): void {
+    this.check(block * BLOCK, count * BLOCK, (bytes) => {
+      for (let i = 0; settles && i < count; i++)
+        this.oracle.settle(block + i, bytes.subarray(i * BLOCK, (i + 1) * BLOCK))
+    })
   }
 
   private write(): void {
@@ -76,18 +79,20 @@ export class Workload {
     this.check(offset, length)
   }
 
-  private check(offset: number, length: number): void {
+  private check(offset: number, length: number, then: (bytes: Uint8Array) => void = () => {}): void {
     // What a read leaves alone must not pass for zeros.
     const bytes = new Uint8Array(length).fill(0xee)
     const handle = this.oracle.beginRead(offset, length)
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
-      if (this.isTolerant()) return this.oracle.dropRead(handle)
+      const isTolerant = this.isTolerant()
       if (status !== Status.Success) {
+        if (isTolerant) return this.oracle.dropRead(handle)
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
-      this.complain(this.oracle.endRead(handle, bytes))
+      this.complain(this.oracle.endRead(handle, bytes, isTolerant))
+      then(bytes)
     })
   }
 

@@ -17,7 +17,7 @@ export enum Counter {
   CompressedFragmentsWritten,
   CompressedBlocksWritten,
   CompressedFragmentsInPacker,
-  // Slab depot. DataBlocksAllocated is a gauge of rebuilt slabs: data blocks less free ones.
+  // Slab depot. DataBlocksAllocated is a gauge: all data blocks less the free ones of rebuilt slabs.
   SlabsOpened,
   SlabsReopened,
   DataBlocksAllocated,
@@ -72,6 +72,7 @@ export enum Counter {
   BiosInPartialRead,
   BiosInPartialWrite,
   BiosInPartialDiscard,
+  BiosInPartialFua,
   BiosAcknowledgedRead,
   BiosAcknowledgedWrite,
   BiosAcknowledgedDiscard,
@@ -80,6 +81,7 @@ export enum Counter {
   BiosAcknowledgedPartialRead,
   BiosAcknowledgedPartialWrite,
   BiosAcknowledgedPartialDiscard,
+  BiosAcknowledgedPartialFua,
   // I/O, at bio: families of five in one order. Meta is everything that is not data; Journal and PageCache are
   // parts of it. A storage flush of its own counts as EmptyFlush and as Flush, a preflush as Flush.
   BiosOutRead,

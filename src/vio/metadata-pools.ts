@@ -25,6 +25,7 @@ export class MetadataPools {
   readonly flusher: VioPool
   readonly logical: readonly VioPool[]
   readonly physical: readonly VioPool[]
+  readonly repair: VioPool
   /** All rows but the data vios. */
   readonly otherVios: number
 
@@ -43,6 +44,7 @@ export class MetadataPools {
     this.flusher = take(1)
     this.logical = Array.from({ length: counts.logical }, () => take(shape.blockMapVios))
     this.physical = Array.from({ length: counts.physical }, () => take(shape.allocatorVios))
+    this.repair = take(shape.repairVios)
     this.otherVios = next - shape.dataVios
     assert(next <= MAX_OPERAND, 'every vio fits the operand of a message')
     assert(this.otherVios === otherVioCount(shape, counts), 'the count of vios is known beforehand')
@@ -51,7 +53,7 @@ export class MetadataPools {
 
 /** All rows but the data vios, as a sum. */
 export function otherVioCount(shape: VolumeShape, counts: ZoneCounts): number {
-  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios } = shape
+  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios, repairVios } = shape
   const ofZones = counts.logical * blockMapVios + counts.physical * allocatorVios
-  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofZones
+  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofZones + repairVios
 }

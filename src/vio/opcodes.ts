@@ -19,6 +19,7 @@ export enum Room {
   Bio = 8,
   Index = 9,
   Admin = 10,
+  Repair = 11,
 }
 
 /** The front end: vio pool, splitting, acknowledgements. One, on the thread of the servers. */
@@ -67,6 +68,8 @@ export enum LogicalOp {
   EnterReadOnly,
   /** A vio takes over an lbn lock from its previous holder (sent by the zone to itself to bound recursion). */
   TakeOver,
+  /** Changes of one map page, in the buffer of a repair vio (see page-patch.ts). Only before the zone is loaded. */
+  PatchPage,
 }
 
 /** Physical zones: pbn locks, slabs, reference counts. */
@@ -101,6 +104,11 @@ export enum PhysicalOp {
   SummaryWritten,
   Administer,
   EnterReadOnly,
+  /**
+   * A block of the recovery journal, in the buffer of a repair vio with its count in `journalEntry`: the slab journals
+   * get what they lack of it. It visits every zone and goes home.
+   */
+  ReplayEntries,
 }
 
 /** Hash zones: one lock for each set of identical writes in flight. */
@@ -217,6 +225,17 @@ export enum AdminOp {
   ReadOnlyEntered,
 }
 
+/** Repair: what a volume needs before it can be loaded; hosted with the admin zone, idle ever after. */
+export enum RepairOp {
+  /** Blocks of the recovery journal are in the buffers from this vio's on (a repair vio, as all of these). */
+  JournalRead = (Room.Repair << 5) + 0,
+  /** A map page has the changes, or not (status). */
+  PagePatched,
+  /** Every physical zone has taken what it needs of a journal block, or not (status). */
+  EntriesReplayed,
+  Administer,
+}
+
 /** Opcode and zone: where a message goes. */
 export type Hop = number
 
@@ -232,6 +251,7 @@ export type Op =
   | BioOp
   | IndexOp
   | AdminOp
+  | RepairOp
 
 export const MAX_OPERAND = 0xffff
 
@@ -255,4 +275,17 @@ export enum AdminCommand {
   Save = 2,
   /** Take work again. */
   Resume = 3,
+}
+
+/** What the admin zone asks of some rooms before a volume that was not closed can be loaded; an operand likewise. */
+export enum RepairStep {
+  /**
+   * Repair reads the journal and has map pages patched; then logical zones write what was patched, and physical zones
+   * find the ends of their slab journals.
+   */
+  Recover = 16,
+  /** Repair has slab journals filled up; then physical zones write them. */
+  ReplaySlabs,
+  /** Repair says where the journal goes on and with which counters. */
+  Restart,
 }

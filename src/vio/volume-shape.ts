@@ -27,6 +27,8 @@ export interface VolumeShape {
   /** Metadata vios of each logical zone (tree pages and leaves) and of each physical zone. VDO: 64 and 128. */
   readonly blockMapVios: number
   readonly allocatorVios: number
+  /** Vios with which a volume is repaired before it is loaded. */
+  readonly repairVios: number
   /** Locks on physical blocks, a physical zone. VDO: 4,096, twice the data vios. */
   readonly pbnLocks: number
   /** Index queries in flight, a hash zone. VDO: 2,048. */
@@ -57,6 +59,7 @@ export const VDO_SHAPE: VolumeShape = {
   blockMapAge: 11738,
   blockMapVios: 64,
   allocatorVios: 128,
+  repairVios: 64,
   pbnLocks: 4096,
   dedupeContexts: 2048,
   queryTimeoutMs: 5000,

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { vioIndex } from '../../src/base/ids.js'
 import { Status } from '../../src/base/status.js'
 import { FrontEnd } from '../../src/engine/front-end.js'
+import { Counter } from '../../src/vio/counters.js'
 import { FlushOp, FrontOp, LogicalOp, Room } from '../../src/vio/opcodes.js'
 import { VioFlag } from '../../src/vio/vio-table.js'
 import { Bench, SMALL_SHAPE } from '../zones/bench.js'
@@ -140,6 +141,27 @@ describe('the front end', () => {
     expect(launched().length).to.equal(SMALL_SHAPE.discardVios)
     front.read(0, new Uint8Array(BLOCK), done)
     expect(launched().length).to.equal(1)
+  })
+
+  it('counts what comes and what is answered, whole and partial, durable or not', () => {
+    front.write(0, new Uint8Array(BLOCK), true, done)
+    front.write(5 * BLOCK + 8, new Uint8Array(BLOCK), true, done)
+    front.zero(10 * BLOCK + 8, 8, true, done)
+    front.zero(20 * BLOCK, 3 * BLOCK, false, done)
+    front.read(30 * BLOCK, new Uint8Array(8), done)
+    const sent = launched()
+    const counts = (...counters: Counter[]) => counters.map((counter) => bench.arena.total(counter))
+    const { BiosInRead, BiosInWrite, BiosInDiscard, BiosInFua } = Counter
+    expect(counts(BiosInRead, BiosInWrite, BiosInDiscard, BiosInFua)).to.deep.equal([1, 3, 2, 4])
+    const { BiosInPartialRead, BiosInPartialWrite, BiosInPartialDiscard, BiosInPartialFua } = Counter
+    const partial = [BiosInPartialRead, BiosInPartialWrite, BiosInPartialDiscard, BiosInPartialFua]
+    expect(counts(...partial)).to.deep.equal([1, 2, 1, 3])
+    for (const { operand } of sent) release(operand)
+    const { BiosAcknowledgedRead, BiosAcknowledgedWrite, BiosAcknowledgedDiscard } = Counter
+    expect(counts(BiosAcknowledgedRead, BiosAcknowledgedWrite, BiosAcknowledgedDiscard)).to.deep.equal([
+      1, 3, 2,
+    ])
+    expect(counts(Counter.BiosAcknowledgedFua, Counter.BiosAcknowledgedPartialFua)).to.deep.equal([4, 3])
   })
 
   it('joins flushes that wait', () => {

@@ -14,6 +14,7 @@ export interface JudgedVolume extends Target {
 
 export interface JudgedStatistics {
   readonly dataBlocksUsed: number
+  readonly completeRecoveries: number
   readonly logicalBlocksUsed: number
 }
 

@@ -47,17 +47,19 @@ describe('the whole engine in one thread', function () {
   }
 
   it(`keeps its promises with ${SEEDS} seeds, which together take every rare branch`, () => {
-    const met: Record<string, number> = { noSpace: 0, recoveries: 0, readOnlyEntries: 0 }
+    const met: Record<string, number> = { noSpace: 0, recoveries: 0, engineRecoveries: 0, readOnlyEntries: 0 }
     for (let seed = 1; seed <= SEEDS; seed++) {
       const report = run(seed)
       met['noSpace']! += report.noSpace
       met['recoveries']! += report.recoveries
+      met['engineRecoveries']! += report.engineRecoveries
       met['readOnlyEntries']! += report.readOnlyEntries
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
     }
     expect(Object.keys(met)).to.have.members([
       'noSpace',
       'recoveries',
+      'engineRecoveries',
       'readOnlyEntries',
       ...Object.keys(RARE),
     ])
@@ -102,6 +104,9 @@ describe('the whole engine in one thread', function () {
     it('a disk that forgets what it was told to keep', () => {
       class Forgetful extends SimStore {
         override endFlush(): void {}
+        protected override blank(): SimStore {
+          return new Forgetful(this.blockCount)
+        }
       }
       expect(caught({ makeStore: (blocks) => new Forgetful(blocks) })).to.be.above(5)
     })
@@ -111,6 +116,9 @@ describe('the whole engine in one thread', function () {
         private taken = 0
         override write(block: number, bytes: Uint8Array): void {
           if (++this.taken % 50 !== 0) super.write(block, bytes)
+        }
+        protected override blank(): SimStore {
+          return new Lossy(this.blockCount)
         }
       }
       expect(caught({ makeStore: (blocks) => new Lossy(blocks) })).to.be.above(8)

@@ -44,6 +44,8 @@ export class SuperBlockWriter {
     this.superBlock = {
       ...this.superBlock,
       state,
+      completeRecoveries: boards.completeRecoveries,
+      readOnlyRecoveries: boards.readOnlyRecoveries,
       journalStart: boards.journalNext,
       logicalBlocksUsed: boards.logicalBlocksUsed,
       blockMapDataBlocks: boards.blockMapDataBlocks,

@@ -49,7 +49,7 @@ export class BioCounters {
     this.addWrite(kind, flags, COMPLETED)
   }
 
-  /** A flush of the flusher's is a user's and has a counter of its own. */
+  /** A flush for users, or before a volume comes to rest, has a counter of its own. */
   flushes(kind: IoKind): void {
     if (FAMILIES[kind] === Counter.BiosOutRead) this.row[Counter.FlushOut]++
     else this.addFlush(kind, 0)

@@ -72,6 +72,7 @@ export class BioZone implements Zone {
   receive(op: BioOp, operand: number): void {
     const vio = operand as VioIndex
     assert(this.stages[vio] === Stage.Idle, 'a vio is with bio once')
+    assert(!this.context.boards.atRest, 'a volume at rest leaves its store alone')
     if (this.context.vios.status[vio] !== Status.Success) return this.goBack(vio)
     switch (op) {
       case BioOp.Read:

@@ -341,6 +341,7 @@ export class HashZone implements Zone {
 
   private finishDeduping(lock: number, vio: VioIndex): void {
     const { locks } = this
+    assert(locks.agent[lock] === NO_VIO && !locks.hasWaiters(lock), 'nobody waits while all share')
     if (locks.memberCount[lock] > 1) return this.leave(lock, vio)
     locks.agent[lock] = vio
     if (locks.updateAdvice[lock] === 1) this.startUpdating(lock, vio)
@@ -482,6 +483,7 @@ export class HashZone implements Zone {
         return phaseDone(this.context, Status.Success)
       case AdminCommand.Suspend:
       case AdminCommand.Save:
+        assert(this.locks.size === 0, 'requests are drained before zones')
         this.draining = true
         return this.finishDrain()
       default:

@@ -74,9 +74,10 @@ export class Queries {
     const { contexts, counters } = this.context
     const entry = row - this.firstRow
     const inTime = contexts.swap(row, ContextState.Complete, ContextState.Idle)
+    // A context is in use until it is back, in time or not.
+    counters[Counter.CurrentDedupeQueries]--
     if (inTime) {
       this.open.remove(entry)
-      counters[Counter.CurrentDedupeQueries]--
     } else {
       const late = contexts.swap(row, ContextState.TimedOutComplete, ContextState.Idle)
       assert(late, 'an answered context is complete')
@@ -98,7 +99,6 @@ export class Queries {
       // Lost to the index: the answer is on its way here.
       if (!contexts.swap(this.firstRow + entry, ContextState.Pending, ContextState.TimedOut)) continue
       this.open.remove(entry)
-      counters[Counter.CurrentDedupeQueries]--
       counters[Counter.DedupeAdviceTimeouts]++
       return this.vios[entry]
     }

@@ -101,7 +101,8 @@ export class PageCache {
     private readonly dirtyLists: DirtyLists,
     private readonly user: PageUser,
   ) {
-    const { shape, counts, counters, vios } = context
+    const { shape, counts, counters, vios, pools } = context
+    const rows = shape.dataVios + pools.otherVios
     this.pages = cachePagesPerZone(shape.cachePages, counts.logical)
     assert(this.pages > 0, 'each logical zone has a page in the cache')
     this.firstAt = context.pagesAt + context.zone * this.pages * BLOCK_SIZE
@@ -113,9 +114,9 @@ export class PageCache {
     this.evicted = new Uint8Array(this.pages)
     this.roomQueue = this.pages
     this.waiters = WaitQueues.create(vios.waiterNext, this.pages + 1)
-    this.followers = WaitQueues.create(vios.waiterNext, shape.dataVios)
-    this.wanted = new IntMap(shape.dataVios)
-    this.writable = new Uint8Array(shape.dataVios)
+    this.followers = WaitQueues.create(vios.waiterNext, rows)
+    this.wanted = new IntMap(rows)
+    this.writable = new Uint8Array(rows)
     counters[Counter.BlockMapFreePages] = this.pages
   }
 
@@ -272,6 +273,18 @@ export class PageCache {
     assert(this.readOnly, 'an outgoing page stays dirty only in read-only mode')
     this.comeBack(page, PageState.Dirty)
     this.serve(page, Status.Success)
+  }
+
+  /** Empties the cache: nothing is dirty, nothing under way. */
+  forgetAll(): void {
+    for (let page = 0; page < this.pages; page++) {
+      if (this.states[page] === PageState.Free) continue
+      assert(this.states[page] === PageState.Resident, 'only clean pages are forgotten')
+      this.lists.remove(page)
+      this.byPbn.remove(this.places[page])
+      this.setState(page, PageState.Free)
+      this.free.give(page)
+    }
   }
 
   /** From now on pages are only read. */

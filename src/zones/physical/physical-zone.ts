@@ -18,7 +18,17 @@ import { SLAB_SUMMARY_BLOCKS } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
 import { afterAllocationLock, toCleanup } from '../../vio/cleanup-path.js'
 import { LockKind, ZoneJournalLocks } from '../../vio/journal-locks.js'
-import { AdminCommand, BioOp, FrontOp, hop, JournalOp, LogicalOp, PhysicalOp } from '../../vio/opcodes.js'
+import {
+  AdminCommand,
+  BioOp,
+  FrontOp,
+  hop,
+  JournalOp,
+  LogicalOp,
+  PhysicalOp,
+  RepairOp,
+  RepairStep,
+} from '../../vio/opcodes.js'
 import { IoFlag, IoKind, MappingState } from '../../vio/vio-table.js'
 import {
   afterAllocation,
@@ -36,6 +46,7 @@ import { Allocator } from './allocator.js'
 import { DirtyJournals } from './dirty-journals.js'
 import { MetadataVios, VioUse } from './metadata-vios.js'
 import { NO_LOCK, PbnLockKind, PbnLocks } from './pbn-locks.js'
+import { Replayer, type ReplayKeeper } from './replayer.js'
 import { Scrubber, type ScrubberKeeper } from './scrubber.js'
 import { Slab } from './slab.js'
 import { commitTailsUpTo } from './slab-journal.js'
@@ -50,9 +61,11 @@ enum ZoneState {
   Saving = 4,
   Suspended = 5,
   Saved = 6,
+  /** Before the load: slab journals get what a crash kept from them. */
+  Recovering = 7,
 }
 
-export class PhysicalZone implements Zone, ScrubberKeeper {
+export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   readonly locks: PbnLocks
   readonly vios: MetadataVios
   readonly summary: SlabSummary
@@ -65,6 +78,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   private readonly slabs: Slab[] = []
   private readonly allocator: Allocator
   private readonly scrubber: Scrubber
+  private readonly replayer: Replayer
   /** By data vio: whether it waits, for a slab or with an entry, on behalf of a tree page. */
   private readonly isForTree: Uint8Array
   /** Vios that found no block and wait for the scrubber: one queue. */
@@ -117,6 +131,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     assert(placement.volume === volume, 'placement is that of the volume')
     this.allocator = new Allocator(context, this.slabs, slabCount)
     this.scrubber = new Scrubber(this, this.slabs)
+    this.replayer = new Replayer(this)
   }
 
   receive(op: PhysicalOp, operand: number): void {
@@ -161,6 +176,9 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
         return this.administer(operand)
       case PhysicalOp.EnterReadOnly:
         return this.goReadOnly()
+      case PhysicalOp.ReplayEntries:
+        assert(this.state === ZoneState.Recovering, 'entries are replayed before the load')
+        return this.replayer.take(vio)
       default:
         unreachable('a physical zone knows its opcodes', op)
     }
@@ -387,6 +405,10 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     if (slab.isRebuilt) this.allocator.freeChanged(slab, delta)
   }
 
+  roomMade(): void {
+    if (this.state === ZoneState.Recovering) this.replayer.goOn()
+  }
+
   promote(slab: Slab): void {
     this.scrubber.promote(slab)
   }
@@ -407,6 +429,20 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   fail(status: Status): void {
     enterReadOnly(this.context, status)
     this.isReadOnly = true
+  }
+
+  ownSlab(block: Pbn): Slab | null {
+    const { placement, counts, zone } = this.context
+    const number = placement.slab(block)
+    return number % counts.physical === zone ? this.slabs[(number - zone) / counts.physical] : null
+  }
+
+  replayed(vio: VioIndex): void {
+    const { vios, counts, post, zone } = this.context
+    if (this.isReadOnly) vios.fail(vio, Status.ReadOnly)
+    const next = zone + 1
+    if (next < counts.physical) post.send(hop(PhysicalOp.ReplayEntries, next), vio)
+    else post.send(hop(RepairOp.EntriesReplayed, 0), vio)
   }
 
   private slabOf(block: Pbn): Slab {
@@ -443,10 +479,15 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
 
   // Administration
 
-  private administer(command: AdminCommand): void {
+  private administer(command: AdminCommand | RepairStep.Recover | RepairStep.ReplaySlabs): void {
     switch (command) {
       case AdminCommand.Load:
         return this.load()
+      case RepairStep.Recover:
+        this.state = ZoneState.Recovering
+        return this.readSummary()
+      case RepairStep.ReplaySlabs:
+        return this.settleReplay()
       case AdminCommand.Suspend:
         return this.quiesce(ZoneState.Suspending)
       case AdminCommand.Save:
@@ -454,17 +495,23 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
       case AdminCommand.Resume:
         return this.resume()
       default:
-        unreachable('an admin command is one of four', command)
+        unreachable('a physical zone knows its commands', command)
     }
   }
 
-  /** Zone 0 prepares the summary for all: reads it, or invents it for a new volume, and writes every copy. */
   private load(): void {
-    const { context } = this
-    assert(this.state === ZoneState.New, 'a zone is loaded once')
+    assert(this.state === ZoneState.New || this.state === ZoneState.Recovering, 'a zone is loaded once')
+    const isRecovered = this.state === ZoneState.Recovering
     this.state = ZoneState.Loading
+    if (isRecovered) this.scrubber.start()
+    else this.readSummary()
+  }
+
+  /** Zone 0 prepares the summary for all: reads it, or invents it for a new volume, and writes every copy. */
+  private readSummary(): void {
+    const { context } = this
     if (context.zone !== 0) {
-      this.scrubber.start()
+      this.findTails()
     } else if (context.volume.isNew) {
       resetSummary(context)
       this.moveSummary(BioOp.Write, PhysicalOp.SummaryWritten)
@@ -478,7 +525,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     if (status !== Status.Success) {
       this.loadFailed(status)
     } else if (this.isReadOnly) {
-      this.online(Status.ReadOnly)
+      this.tailsFound(Status.ReadOnly)
     } else {
       combineSummary(this.context)
       this.moveSummary(BioOp.Write, PhysicalOp.SummaryWritten)
@@ -486,13 +533,34 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   }
 
   private summaryWritten(vio: VioIndex): void {
-    if (this.state !== ZoneState.Loading || this.context.vios.ioBlocks[vio] === 1) {
+    if (this.context.vios.ioBlocks[vio] === 1) {
       this.summary.written(vio)
       return
     }
     const status = this.context.vios.status[vio]
     if (status !== Status.Success) this.loadFailed(status)
-    else this.scrubber.start()
+    else this.findTails()
+  }
+
+  private findTails(): void {
+    this.scrubber.findTails()
+  }
+
+  tailsFound(status: Status): void {
+    if (this.state === ZoneState.Recovering) phaseDone(this.context, status)
+    else if (status === Status.Success) this.scrubber.start()
+    else this.online(status)
+  }
+
+  /** What was replayed is written and summarized. */
+  private settleReplay(): void {
+    this.draining = 1
+    for (const slab of this.slabs) {
+      slab.isDraining = true
+      this.draining++
+    }
+    for (const slab of this.slabs) if (slab.isDraining) this.drain(slab)
+    this.drained()
   }
 
   /** All 64 blocks at once, to or from the working copies. */
@@ -508,7 +576,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
 
   private loadFailed(status: Status): void {
     this.fail(status)
-    this.online(status)
+    this.tailsFound(status)
   }
 
   online(status: Status): void {
@@ -546,8 +614,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   }
 
   private drain(slab: Slab): void {
-    const isDone =
-      this.state === ZoneState.Saving ? slab.saveStep(slab.isRebuilt && slab.counts.isInMemory) : slab.isQuiet
+    const withCounts = this.state === ZoneState.Saving && slab.isRebuilt && slab.counts.isInMemory
+    const isDone = this.state === ZoneState.Suspending ? slab.isQuiet : slab.saveStep(withCounts)
     if (!isDone || !slab.isDraining) return
     slab.isDraining = false
     this.drained()
@@ -556,7 +624,10 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   private drained(): void {
     if (--this.draining > 0) return
     assert(this.isReadOnly || this.summary.isIdle, 'a drained zone has no summary to write')
-    this.state = this.state === ZoneState.Saving ? ZoneState.Saved : ZoneState.Suspended
+    const isCounted = this.isReadOnly || this.state === ZoneState.Recovering || this.allocator.isCounted
+    assert(isCounted, 'each free block is counted as free')
+    if (this.state === ZoneState.Saving) this.state = ZoneState.Saved
+    else if (this.state === ZoneState.Suspending) this.state = ZoneState.Suspended
     phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)
   }
 
@@ -578,6 +649,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     this.isReadOnly = true
     this.scrubber.abandonIfReadOnly()
     for (const slab of this.slabs) slab.journal.addEntries()
+    this.roomMade()
     this.allocationWaiters.notifyAll(0, this.retryAllocation)
     for (const slab of this.slabs) if (slab.isDraining) this.drain(slab)
   }

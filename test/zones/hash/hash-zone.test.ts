@@ -676,6 +676,7 @@ describe('a hash zone', () => {
       zone.receive(HashOp.Administer, AdminCommand.Suspend)
       // The context is away, so the zone is not drained.
       expect(bench.sent.length).to.equal(1)
+      expect(count(Counter.CurrentDedupeQueries)).to.equal(1)
       answer(CANDIDATE, 1, false)
       bench.expect(AdminOp.PhaseDone)
       quiet()

@@ -28,6 +28,13 @@ describe('a physical zone', () => {
     expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(1)
   })
 
+  it('counts all blocks as used until it knows better', async () => {
+    const rig = await Rig.make()
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(DATA * VOLUME.slabCount)
+    rig.administer(AdminCommand.Load)
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(0)
+  })
+
   it('takes an unused block back when the vio gives its allocation up', async () => {
     const rig = await Rig.loaded()
     const vio = rig.vio(0)
