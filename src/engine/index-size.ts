@@ -10,8 +10,8 @@ export const MAX_INDEX_ZONES = 16
 export const MAX_ZONE_BYTES = 4 * 1024 ** 3 - 65536
 
 const MEMORY_UNIT = 65536
-/** Beside its bits a list has a header, a word of its owner's, and a place to move to. */
-const LIST_BYTES = 20
+/** Beside its bits a list has a header. */
+const LIST_BYTES = 64
 
 /** Bytes that the volume index of one of so many zones takes. */
 export function zoneIndexBytes(shape: IndexShape, zones: number): number {
