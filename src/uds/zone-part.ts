@@ -46,6 +46,11 @@ export class ZonePart {
     return this.opened === null ? 0 : this.opened.index.volumeIndex.entries
   }
 
+  /** Names that it has forgotten since it was opened. */
+  get discarded(): number {
+    return this.opened === null ? 0 : this.opened.index.discarded
+  }
+
   /** Each zone reads for itself where the index is and what is in it. */
   *open(order: OpeningOrder): Steps<void> {
     const layout = yield* openLayout(this.place)
