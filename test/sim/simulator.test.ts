@@ -47,12 +47,19 @@ describe('the whole engine in one thread', function () {
   }
 
   it(`keeps its promises with ${SEEDS} seeds, which together take every rare branch`, () => {
-    const met: Record<string, number> = { noSpace: 0, recoveries: 0, engineRecoveries: 0, readOnlyEntries: 0 }
+    const met: Record<string, number> = {
+      noSpace: 0,
+      recoveries: 0,
+      engineRecoveries: 0,
+      rebuilds: 0,
+      readOnlyEntries: 0,
+    }
     for (let seed = 1; seed <= SEEDS; seed++) {
       const report = run(seed)
       met['noSpace']! += report.noSpace
       met['recoveries']! += report.recoveries
       met['engineRecoveries']! += report.engineRecoveries
+      met['rebuilds']! += report.rebuilds
       met['readOnlyEntries']! += report.readOnlyEntries
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
     }
@@ -60,6 +67,7 @@ describe('the whole engine in one thread', function () {
       'noSpace',
       'recoveries',
       'engineRecoveries',
+      'rebuilds',
       'readOnlyEntries',
       ...Object.keys(RARE),
     ])
