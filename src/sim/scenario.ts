@@ -15,11 +15,14 @@ import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
+import { IndexError } from '../uds/index-error.js'
+import { IndexStage } from '../vio/boards.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
-import { AdminCommand } from '../vio/opcodes.js'
+import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
-import { drawConfig, redrawConfig } from './draw-config.js'
+import { openCrashedIndex } from './crashed-index.js'
+import { drawConfig, NONCE, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
 import { readMapped, type Unpack } from './read-mapped.js'
@@ -37,6 +40,11 @@ export const RARE = {
   blockedSlabJournals: Counter.SlabJournalBlocked,
   packerEvictions: Counter.PackerEvictions,
   hashRollOvers: Counter.HashRollOvers,
+  indexPageReads: Counter.IndexPageReads,
+  indexChapters: Counter.IndexChaptersWritten,
+  indexSaves: Counter.IndexSaves,
+  indexLoads: Counter.IndexLoads,
+  lateAnswers: Counter.DedupeAdviceTimeouts,
 } as const
 
 export interface ScenarioReport {
@@ -60,6 +68,7 @@ export interface ScenarioReport {
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
   /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
+  readonly reports: readonly string[]
 }
 
 export interface ScenarioOptions {
@@ -93,7 +102,17 @@ enum Interlude {
   Deduplication,
 }
 const INTERLUDE_CHANCES = [0.001, 0.001, 0.001, 0.02]
+const INDEX_CONTROLS = [
+  IndexControl.Enable,
+  IndexControl.Enable,
+  IndexControl.Disable,
+  IndexControl.Close,
+  IndexControl.Create,
+]
 const READ_BACK_DEPTH = 8
+const SLEEPY_DISK_CHANCE = 0.2
+/** How often the index is looked at too when the power fails: it takes long. */
+const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
@@ -137,6 +156,12 @@ class Scenario {
   private rebuilds = 0
   private readOnlyEntries = 0
   private isReadOnly = false
+  /** What the engine had to say to people. */
+  private readonly reports: string[] = []
+  /** An index was found on the disk. */
+  private hasIndex = false
+  /** The last volume that was saved had time to open its index before, and so to save it too. */
+  private isIndexSaved = true
   /** The power failed, and what the blocks hold is not known yet. */
   private isUnsettled = false
   private cutChance = 0
@@ -184,6 +209,7 @@ class Scenario {
       readOnlyEntries,
       rare,
       counters,
+      reports: this.reports,
     }
   }
 
@@ -285,6 +311,7 @@ class Scenario {
     }
     finish(simulator, workload)
     this.rest(simulator, AdminCommand.Save)
+    this.isIndexSaved = simulator.arena.boards.indexStage !== IndexStage.Opening
     this.store.failureChance = 0
     this.store.broken = null
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
@@ -306,7 +333,7 @@ class Scenario {
         simulator.frontEnd.setCompression(!boards.compressing)
         return
       case Interlude.Deduplication:
-        boards.deduplicating = !boards.deduplicating
+        simulator.frontEnd.controlIndex(prng.pick(INDEX_CONTROLS))
     }
   }
 
@@ -396,6 +423,8 @@ class Scenario {
       trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
+    simulator.onReport = (sentence) => this.hear(sentence)
+    this.letIndexReadsLie(simulator)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
@@ -405,6 +434,39 @@ class Scenario {
       if (!this.hasFailed && prng.chance(this.cutChance)) throw new PowerCut()
     }
     return simulator
+  }
+
+  /** Now and then the disk lets what is read of the index lie for a while: answers are late then. */
+  private letIndexReadsLie(simulator: Simulator): void {
+    const { store, config, prng } = this
+    store.isAsleep = null
+    if (!prng.chance(SLEEPY_DISK_CHANCE)) return
+    const { block, blocks } = config.indexRegion
+    const span = prng.between(50, 1000)
+    store.isAsleep = (op, at) =>
+      op === DeviceOp.Read && at >= block && at < block + blocks && simulator.steps % (2 * span) < span
+  }
+
+  /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */
+  private hear(sentence: string): void {
+    this.options.trace?.(sentence)
+    this.reports.push(sentence)
+    if (this.store.failures > 0 || sentence.includes('a new one is made')) return
+    if ((this.powerCuts > 0 || !this.isIndexSaved) && sentence.includes('is rebuilt')) return
+    throw new Error(`an index on a sound disk says: ${sentence}`)
+  }
+
+  /** What the power failure leaves of the index can be opened, once there was one. */
+  private checkIndex(disk: SimStore): void {
+    const { indexRegion, shape } = this.config
+    if (shape.index === null) return
+    const place = { shape: shape.index, start: indexRegion.block, blocks: indexRegion.blocks, nonce: NONCE }
+    try {
+      openCrashedIndex(disk, place)
+      this.hasIndex = true
+    } catch (error) {
+      if (this.hasIndex || !(error instanceof IndexError) || error.code !== 'VDO_INDEX_MISSING') throw error
+    }
   }
 
   private load(simulator: Simulator): void {
@@ -492,6 +554,7 @@ class Scenario {
         `the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`,
       )
     }
+    if (prng.chance(CRASHED_INDEX_CHANCE)) this.checkIndex(disk)
     for (const block of this.oracle.writtenBlocks()) {
       const complaint = this.oracle.judgeCrash(block, readMapped(disk, volume, block, this.unpack))
       if (complaint !== null) throw new Error(`after a crash ${complaint}`)
