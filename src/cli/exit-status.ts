@@ -48,7 +48,7 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   VDO_INDEX_NO_MEMORY: ExitStatus.CannotWork,
   VDO_INDEX_NO_SPACE: ExitStatus.CannotWork,
   VDO_INDEX_TOO_LARGE: ExitStatus.CannotWork,
-  VDO_INDEX_UNCLEAN: ExitStatus.ProcessingFailed,
+  VDO_INDEX_UNCLEAN: ExitStatus.WrongState,
   VDO_INDEX_UNSUPPORTED: ExitStatus.CannotWork,
   VDO_INVALID_FRAGMENT: ExitStatus.ProcessingFailed,
   VDO_INVALID_REQUEST: ExitStatus.BadArguments,

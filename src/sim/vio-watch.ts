@@ -64,6 +64,8 @@ const HANDS_OVER = new Set<number>([
   PhysicalOp.SummaryRead,
   PhysicalOp.SummaryWritten,
   PhysicalOp.ReplayEntries,
+  PhysicalOp.CountPage,
+  PhysicalOp.SlabJournalErased,
   HashOp.Enter,
   HashOp.DuplicateLocked,
   HashOp.Verified,
@@ -91,6 +93,8 @@ const HANDS_OVER = new Set<number>([
   RepairOp.JournalRead,
   RepairOp.PagePatched,
   RepairOp.EntriesReplayed,
+  RepairOp.PageRead,
+  RepairOp.PageCounted,
 ])
 
 const NOTHING = -1

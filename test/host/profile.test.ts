@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { MAX_THREADS, routesOf } from '../../src/engine/thread-plan.js'
 import { BUILT_IN_PROFILES, loadProfile, parseProfile } from '../../src/host/profile.js'
 import { hop, LogicalOp } from '../../src/vio/opcodes.js'
+import { ROOT } from '../tools.js'
 
 const ONE = 'zones: { logical: 1, physical: 1, hash: 1, cpu: 1, bio: 1, index: 1 }'
 const REST = 'physical.0, hash.0, journal, admin, packer, flush, cpu.0, bio.0, index.0'
@@ -27,6 +30,12 @@ describe('thread profiles', () => {
     const route = routesOf(parseProfile(text, 'mine.yaml'))
     expect(route(hop(LogicalOp.Launch, 0))).to.equal(1)
     expect(route(hop(LogicalOp.Launch, 1))).to.equal(1)
+  })
+
+  it('accepts the one of the documentation', () => {
+    const text = readFileSync(join(ROOT, 'docs/using.md'), 'utf8')
+    const plan = parseProfile(/```yaml\n(?<yaml>.*?)```/s.exec(text)?.groups?.['yaml'] ?? '', 'using.md')
+    expect(plan.threads.map(({ name }) => name)).to.deep.equal(['front', 'logQ', 'physQ0', 'rest'])
   })
 
   const refusals: readonly (readonly [string, string, RegExp])[] = [
