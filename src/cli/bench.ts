@@ -68,6 +68,7 @@ export function benchCommand(): Command {
       wholeNumber('--index-chapters', 1, 1000),
       INDEX_CHAPTERS,
     )
+    .option('--map', 'the rows of volumes with a map of names in memory in place of the index, to compare')
     .option('--json', 'print one JSON object')
     .action(async (options: BenchOptions) => {
       const { bench } = await import('./bench/run-bench.js')
