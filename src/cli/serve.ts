@@ -7,7 +7,8 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 
 import { VdoError } from '../base/errors.js'
@@ -35,6 +36,11 @@ export interface ServableVolume {
   /** Settles if the engine stops by itself. */
   readonly halted: Promise<Error>
   statistics(): Statistics
+  /** What VDO's messages of these names do. Each settles when the index has come to rest. */
+  createIndex(): Promise<void>
+  closeIndex(): Promise<void>
+  enableIndex(): Promise<void>
+  disableIndex(): Promise<void>
   /** Saves and ends. */
   close(): Promise<void>
   /** Ends at once and saves nothing. */
@@ -280,7 +286,27 @@ function controlMethods(file: string, uri: string, options: ServeOptions, volume
       threads: options.threads,
       exports: [uri],
     }),
+    'index-create': () => indexAfter(volume, volume.createIndex()),
+    'index-close': () => indexAfter(volume, volume.closeIndex()),
+    'index-enable': () => indexAfter(volume, volume.enableIndex()),
+    'index-disable': () => indexAfter(volume, volume.disableIndex()),
   }
+}
+
+/** How long a message waits for the index: a rebuild takes longer, and goes on without. */
+const INDEX_PATIENCE_MS = 2000
+
+/** What the statistics say of the index when it has come to rest, or after a while. */
+async function indexAfter(volume: ServableVolume, outcome: Promise<void>): Promise<unknown> {
+  const patience = new AbortController()
+  // Why it failed, if it did, is in the statistics.
+  const settled = outcome.catch(() => {})
+  await Promise.race([
+    settled,
+    sleep(INDEX_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {}),
+  ])
+  patience.abort()
+  return volume.statistics().index
 }
 
 function announce(file: string, uri: string, options: ServeOptions, volume: ServableVolume): void {
@@ -307,15 +333,27 @@ function announce(file: string, uri: string, options: ServeOptions, volume: Serv
 
 /** Commands that work as they stand, for whoever has the programs. */
 function suggestions(file: string, uri: string): string[] {
-  const quoted = `'${uri.replaceAll("'", String.raw`'\''`)}'`
+  const quoted = shellQuoted(uri)
   return [
     `nbdinfo ${quoted}`,
     `nbdcopy some.img ${quoted}`,
     `qemu-img convert -n -O raw some.img ${quoted}`,
     `fio --name=v --ioengine=nbd --uri=${quoted} --rw=randwrite --bs=4k --iodepth=64 --size=256m --verify=crc32c`,
     `sudo nbd-client ${nbdClientPlace(uri)} /dev/nbd0 -b 4096 && sudo mkfs.ext4 /dev/nbd0`,
-    `vdo stats ${file}`,
+    `${thisProgram()} stats ${/^[\w./-]+$/.test(file) ? file : shellQuoted(file)}`,
   ]
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** How the person at the terminal can start this program again: it may not be on the path. */
+function thisProgram(): string {
+  const path = process.argv[1] ?? ''
+  if (basename(path) !== 'vdo.js') return 'vdo'
+  const fromHere = relative(process.cwd(), path)
+  return `node ${fromHere.startsWith('..') ? path : fromHere}`
 }
 
 function nbdClientPlace(uri: string): string {

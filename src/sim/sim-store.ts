@@ -30,6 +30,12 @@ export class SimStore {
   failureChance = 0
   /** Requests that failed. */
   failures = 0
+  /** Says which requests the disk lets lie for now. */
+  isAsleep: ((op: DeviceOp, block: number) => boolean) | null = null
+  /** Whether, with the first that fails, all of its kind do. */
+  failsForGood = false
+  /** Of what kind every request fails. */
+  broken: DeviceOp | null = null
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
   private order = 0
@@ -78,6 +84,16 @@ export class SimStore {
       }
       if (unstable.since.length === 0) this.unstable.delete(block)
     }
+  }
+
+  /** Whether a request of this kind fails, now that it is to be done. */
+  strikes(prng: Prng, op: DeviceOp): boolean {
+    const isFirst = this.failureChance > 0 && prng.chance(this.failureChance)
+    if (!isFirst && op !== this.broken) return false
+    this.failureChance = 0
+    this.failures++
+    if (this.failsForGood) this.broken = op
+    return true
   }
 
   begin(request: Pending, now: (index: number) => Uint8Array): void {
@@ -196,17 +212,28 @@ export class SimDevice implements BlockDevice {
 
   kick(): void {}
 
+  /** Requests that could be completed now. */
   get outstanding(): number {
-    return this.pending.length
+    return this.awake.length
+  }
+
+  /** Requests that lie for now. */
+  get asleep(): number {
+    return this.pending.length - this.awake.length
+  }
+
+  private get awake(): readonly number[] {
+    const { isAsleep } = this.store
+    const all = this.pending.map((_, at) => at)
+    if (isAsleep === null) return all
+    return all.filter((at) => !isAsleep(this.pending[at].request.op, this.pending[at].request.block))
   }
 
   /** Completes one request of the seed's choosing. */
   step(): void {
     const { store, arena, prng, pending } = this
-    const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
-    if (store.failureChance > 0 && prng.chance(store.failureChance)) {
-      store.failureChance = 0
-      store.failures++
+    const [{ request, bytes }] = pending.splice(prng.pick(this.awake), 1)
+    if (store.strikes(prng, request.op)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
       return

@@ -6,6 +6,7 @@ import { RARE, runScenario, type ScenarioOptions, type ScenarioReport } from '..
 import { SimStore } from '../../src/sim/sim-store.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { WeakNames } from '../../src/sim/weak-names.js'
+import { Counter } from '../../src/vio/counters.js'
 
 const SEEDS = 200
 const STEPS = 200
@@ -53,6 +54,7 @@ describe('the whole engine in one thread', function () {
       engineRecoveries: 0,
       rebuilds: 0,
       readOnlyEntries: 0,
+      lies: 0,
     }
     for (let seed = 1; seed <= SEEDS; seed++) {
       const report = run(seed)
@@ -61,6 +63,7 @@ describe('the whole engine in one thread', function () {
       met['engineRecoveries']! += report.engineRecoveries
       met['rebuilds']! += report.rebuilds
       met['readOnlyEntries']! += report.readOnlyEntries
+      met['lies']! += report.counters[Counter.InvalidAdvicePbn]
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
     }
     expect(Object.keys(met)).to.have.members([
@@ -69,6 +72,7 @@ describe('the whole engine in one thread', function () {
       'engineRecoveries',
       'rebuilds',
       'readOnlyEntries',
+      'lies',
       ...Object.keys(RARE),
     ])
     for (const [name, count] of Object.entries(met)) expect(count, name).to.be.above(0)

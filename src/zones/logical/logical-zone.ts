@@ -593,11 +593,15 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   /** Starts whatever can be started: called after every message. */
   private pump(): void {
     this.cache.makeRoom()
-    // A suspending zone ends what it began and begins nothing.
-    if (this.state !== ZoneState.Suspending) this.writeOut.startBatch()
+    if (!this.isResting) this.writeOut.startBatch()
     while (this.mapVios.hasFree && this.startIo()) this.readsFirst = !this.readsFirst
     if (this.state === ZoneState.Recovering) this.checkRecovered()
     if (this.state === ZoneState.Suspending || this.state === ZoneState.Saving) this.checkDrained()
+  }
+
+  /** A suspending zone ends what it began and begins nothing, nor does one that is suspended, whatever comes late. */
+  private get isResting(): boolean {
+    return this.state === ZoneState.Suspending || (this.state === ZoneState.Quiescent && this.isLoaded)
   }
 
   private startIo(): boolean {

@@ -140,8 +140,8 @@ export class PageCache {
   /** Finds the leaf page of a vio (its `pagePbn`): the page, PAGE_REFUSED, or PAGE_WAITS and the user is told later. */
   get(vio: VioIndex, writable: boolean): number {
     const { counters, vios } = this.context
-    counters[writable ? Counter.BlockMapWriteCount : Counter.BlockMapReadCount]++
     if (writable && this.readOnly) return PAGE_REFUSED
+    counters[writable ? Counter.BlockMapWriteCount : Counter.BlockMapReadCount]++
     this.writable[vio] = writable ? 1 : 0
     const place = vios.pagePbn[vio]
     const page = this.byPbn.get(place)

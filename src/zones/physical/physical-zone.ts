@@ -169,6 +169,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
       case PhysicalOp.ReleaseAllocation:
         return this.releaseAllocation(vio)
       case PhysicalOp.CommitTails:
+        // The journal may have asked before it was drained itself; it asks again when it is resumed.
+        if (!this.isNormal) return
         return commitTailsUpTo(this, this.slabs, this.context.boards.wantedLock)
       case PhysicalOp.SlabJournalRead:
         return this.scrubber.journalRead(vio)
