@@ -16,6 +16,7 @@
 import { assert, unreachable } from '../base/assert.js'
 import { IndexStage } from '../vio/boards.js'
 import { FrontOp, hop, IndexControl } from '../vio/opcodes.js'
+import { LoadKind } from '../vio/volume.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 
 /** What can be opened and closed. Each answers later, or at once. */
@@ -122,7 +123,7 @@ export class IndexLifecycle {
       this.enter(IndexStage.Closing)
       return this.index.close()
     }
-    if (stage === IndexStage.Closed && this.wantsOpen) {
+    if (stage === IndexStage.Closed && this.wantsOpen && !this.isForbidden) {
       // A volume that was never loaded has no index to look for.
       const create = this.wantsNew || this.isFirst
       this.wantsNew = false
@@ -134,6 +135,11 @@ export class IndexLifecycle {
     if (stage === IndexStage.Open || stage === IndexStage.Closed) {
       this.context.post.send(hop(FrontOp.IndexSettled, 0), 0)
     }
+  }
+
+  /** A volume that is read-only from the start is never written, its index neither. */
+  private get isForbidden(): boolean {
+    return this.context.volume.load === LoadKind.ReadOnly
   }
 
   private enter(stage: IndexStage): void {
