@@ -1,8 +1,6 @@
 /** `vdo audit FILE`: whether a volume at rest agrees with itself. */
 
 import { Command } from 'commander'
-import { auditFile } from '../host/audit-file.js'
-import { lockStore } from '../host/volume-lock.js'
 import type { AuditResult, SlabErrors } from '../repair/audit-report.js'
 import { ExitStatus } from './exit-status.js'
 import { showProgress } from './progress.js'
@@ -30,6 +28,10 @@ async function auditVolume(
   path: string,
   { verbose = false, summary = false, json = false }: AuditCommandOptions,
 ): Promise<void> {
+  const [{ auditFile }, { lockStore }] = await Promise.all([
+    import('../host/audit-file.js'),
+    import('../host/volume-lock.js'),
+  ])
   // A volume that changes while it is read agrees with nothing.
   const unlock = await lockStore(path, 'Cannot audit')
   const progress = showProgress('Auditing')

@@ -39,7 +39,13 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   VDO_CANNOT_OPEN: ExitStatus.SystemRefused,
   VDO_CLOSED: ExitStatus.WrongState,
   VDO_CONTROL: ExitStatus.SystemRefused,
+  VDO_CORRUPT_JOURNAL: ExitStatus.ProcessingFailed,
   VDO_ENGINE_HALTED: ExitStatus.Failed,
+  VDO_INDEX_CORRUPT: ExitStatus.ProcessingFailed,
+  VDO_INDEX_MISSING: ExitStatus.ProcessingFailed,
+  VDO_INDEX_NO_SPACE: ExitStatus.CannotWork,
+  VDO_INDEX_UNCLEAN: ExitStatus.WrongState,
+  VDO_INDEX_UNSUPPORTED: ExitStatus.CannotWork,
   VDO_INVALID_FRAGMENT: ExitStatus.ProcessingFailed,
   VDO_INVALID_REQUEST: ExitStatus.BadArguments,
   VDO_IN_THE_WAY: ExitStatus.WrongState,
@@ -49,6 +55,7 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   VDO_NBD_EXPORT: ExitStatus.BadArguments,
   VDO_NOT_FOUND: ExitStatus.CannotWork,
   VDO_NOT_SERVED: ExitStatus.WrongState,
+  VDO_NOT_READ_ONLY: ExitStatus.WrongState,
   VDO_NO_SPACE: ExitStatus.ProcessingFailed,
   VDO_OUT_OF_RANGE: ExitStatus.BadArguments,
   VDO_PROFILE_NOT_FOUND: ExitStatus.CannotWork,
@@ -62,7 +69,6 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   VDO_TOO_SMALL: ExitStatus.CannotWork,
   VDO_TRUNCATED: ExitStatus.ProcessingFailed,
   VDO_UNSUPPORTED_VERSION: ExitStatus.CannotWork,
-  VDO_VOLUME_NOT_CLEAN: ExitStatus.WrongState,
 }
 
 /** The exit status for whatever a command threw. */

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { Command, Option } from 'commander'
 
 import { VdoError } from '../base/errors.js'
@@ -307,15 +307,27 @@ function announce(file: string, uri: string, options: ServeOptions, volume: Serv
 
 /** Commands that work as they stand, for whoever has the programs. */
 function suggestions(file: string, uri: string): string[] {
-  const quoted = `'${uri.replaceAll("'", String.raw`'\''`)}'`
+  const quoted = shellQuoted(uri)
   return [
     `nbdinfo ${quoted}`,
     `nbdcopy some.img ${quoted}`,
     `qemu-img convert -n -O raw some.img ${quoted}`,
     `fio --name=v --ioengine=nbd --uri=${quoted} --rw=randwrite --bs=4k --iodepth=64 --size=256m --verify=crc32c`,
     `sudo nbd-client ${nbdClientPlace(uri)} /dev/nbd0 -b 4096 && sudo mkfs.ext4 /dev/nbd0`,
-    `vdo stats ${file}`,
+    `${thisProgram()} stats ${/^[\w./-]+$/.test(file) ? file : shellQuoted(file)}`,
   ]
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** How the person at the terminal can start this program again: it may not be on the path. */
+function thisProgram(): string {
+  const path = process.argv[1] ?? ''
+  if (basename(path) !== 'vdo.js') return 'vdo'
+  const fromHere = relative(process.cwd(), path)
+  return `node ${fromHere.startsWith('..') ? path : fromHere}`
 }
 
 function nbdClientPlace(uri: string): string {

@@ -3,7 +3,6 @@
 import { Command } from 'commander'
 import { VdoError } from '../base/errors.js'
 import { statFile } from '../host/system-reason.js'
-import { formatPrometheus } from '../observe/prometheus.js'
 import type { Statistics } from '../observe/statistics.js'
 import { formatTable, formatVerbose, type NamedStatistics, type SizeUnit } from '../observe/vdostats.js'
 import { askVolume } from '../server/control/control-client.js'
@@ -79,8 +78,10 @@ async function textOf(
       const byName = Object.fromEntries(volumes.map(({ name, statistics }) => [name, statistics]))
       return `${JSON.stringify(asked === 1 ? only.statistics : byName)}\n`
     }
-    case 'prometheus':
+    case 'prometheus': {
+      const { formatPrometheus } = await import('../observe/prometheus.js')
       return formatPrometheus(volumes)
+    }
     case 'verbose':
       return volumes.map(formatVerbose).join('')
     case 'table':

@@ -27,7 +27,7 @@ import { PackerZone } from '../zones/packer/packer-zone.js'
 import { PhysicalZone } from '../zones/physical/physical-zone.js'
 import { type Arena, type ArenaConfig, ringCapacity } from './arena.js'
 import { FrontEnd } from './front-end.js'
-import { routesOf, type ThreadPlan, type ZonePlace, zoneRow } from './thread-plan.js'
+import { routesOf, type ThreadPlan, visitsOf, type ZonePlace, zoneRow } from './thread-plan.js'
 
 /** What is the same on every thread, and crosses to workers as it is. */
 export interface EngineConfig {
@@ -70,7 +70,7 @@ export function assembleThread(config: EngineConfig, thread: number, driver: Thr
     doorbell,
     routesOf(plan),
     capacity * 2,
-    0,
+    visitsOf(plan, thread),
   )
   let frontEnd: FrontEnd | null = null
   for (const place of plan.threads[thread].zones) {

@@ -55,6 +55,14 @@ function limitsOf(shape: VolumeShape, volume: Volume, counts: ZoneCounts): Limit
   ]
 }
 
+/**
+ * Blocks of a slab journal that entries can fill which wait because it is too long: all vios, with an increment and a
+ * decrement each, and the block that the wait began in.
+ */
+export function blockedEntriesBlocks(dataVios: number, entriesPerBlock: number): number {
+  return Math.ceil((2 * dataVios) / entriesPerBlock) + 1
+}
+
 /** Throws for the first size that the engine cannot run with. */
 export function requireRunnable(shape: VolumeShape, volume: Volume, counts: ZoneCounts): void {
   for (const [size, least, most, why] of limitsOf(shape, volume, counts)) {
@@ -72,6 +80,13 @@ export function requireRunnable(shape: VolumeShape, volume: Volume, counts: Zone
   const rows = shape.dataVios + otherVioCount(shape, counts)
   if (rows > MAX_OPERAND) {
     throw refusal(`all vios together are ${rows}, wanted at most ${MAX_OPERAND}`)
+  }
+  const room = volume.slabJournalBlocks - volume.slabJournalBlocking
+  const needed = blockedEntriesBlocks(shape.dataVios, shape.slabJournalMixedEntriesPerBlock)
+  if (room < needed) {
+    throw refusal(
+      `a slab journal has ${room} blocks beyond its blocking threshold, wanted at least ${needed}: entries that wait there are durable, and a recovery must find room for them`,
+    )
   }
 }
 

@@ -14,23 +14,8 @@ const LOAD_KINDS: Readonly<Record<VolumeState, LoadKind>> = {
   [VolumeState.Dirty]: LoadKind.Recovery,
   [VolumeState.Replaying]: LoadKind.Recovery,
   [VolumeState.ForceRebuild]: LoadKind.Rebuild,
-  [VolumeState.RebuildForUpgrade]: LoadKind.Rebuild,
+  [VolumeState.RebuildForUpgrade]: LoadKind.Upgrade,
   [VolumeState.ReadOnly]: LoadKind.ReadOnly,
-}
-
-/** Why a volume in this state is not opened, and what to do. */
-const REFUSALS: Readonly<Partial<Record<VolumeState, string>>> = {
-  [VolumeState.ReadOnly]: 'it is in read-only mode after an error',
-  [VolumeState.ForceRebuild]: 'it waits for a rebuild, which this version does not do',
-  [VolumeState.RebuildForUpgrade]: 'it waits for a rebuild, which this version does not do',
-}
-
-/** Throws for a state that cannot be loaded. */
-export function refuseUnlessLoadable(superBlock: SuperBlock): void {
-  const why = REFUSALS[superBlock.state]
-  if (why === undefined) return
-  const name = VolumeState[superBlock.state]
-  throw new VdoError('VDO_VOLUME_NOT_CLEAN', `Cannot open volume: its state is ${name.toUpperCase()}: ${why}`)
 }
 
 /** `superBlockPbn` is the start of the data region. */

@@ -4,8 +4,8 @@
  *
  * A request of any offset and length becomes vios of one 4 KiB block each; a discard becomes vios that walk runs of
  * whole blocks, and zeroes its partial edges. A write that covers a part of a block is merged by the engine. Large
- * requests stream through the pool: at most `VIOS_PER_REQUEST` of one request are in flight, and requests take
- * turns, block by block.
+ * requests stream through the pool: at most `VIOS_PER_REQUEST` of one request and half the pool of one client are in
+ * flight. Clients take turns, block by block, and so do the requests of a client.
  *
  * An early acknowledgement is a one-way message while the vio travels on; a vio is free when both `Acknowledge` (if
  * one was sent) and `Release` have arrived, in whichever order.
@@ -20,7 +20,9 @@ import { Counter } from '../vio/counters.js'
 import { type AdminCommand, AdminOp, FlushOp, FrontOp, hop, LogicalOp, PackerOp } from '../vio/opcodes.js'
 import { VioFlag } from '../vio/vio-table.js'
 import type { ZoneContext } from '../vio/zone-context.js'
+import { Client, type RequestTaker } from './client.js'
 import type { Completion, ExportTarget } from './export-target.js'
+import { IGNORE, NO_BYTES, Request, RequestKind } from './request.js'
 
 /** Blocks of one request in flight. */
 const VIOS_PER_REQUEST = 256
@@ -29,31 +31,7 @@ const VIOS_PER_REQUEST = 256
 const ACKNOWLEDGED = 1
 const RELEASED = 2
 
-enum RequestKind {
-  Read,
-  Write,
-  /** Unmaps whole blocks, zeroes what is left at the edges. */
-  Discard,
-}
-
-/** A client's request, reused. */
-class Request {
-  kind = RequestKind.Read
-  /** Bytes: where it starts, where the next vio starts, where it ends. */
-  start = 0
-  next = 0
-  end = 0
-  fua = false
-  bytes: Uint8Array = NO_BYTES
-  done: Completion = IGNORE
-  inFlight = 0
-  status: Status = Status.Success
-}
-
-const NO_BYTES = new Uint8Array(0)
-const IGNORE: Completion = () => {}
-
-export class FrontEnd implements Zone, ExportTarget {
+export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   readonly sizeBytes: number
   /** Called when a request was taken while nothing else would make the thread look: the host schedules a pass. */
   onWork: () => void = IGNORE as () => void
@@ -65,8 +43,10 @@ export class FrontEnd implements Zone, ExportTarget {
   private readonly isDiscard: Uint8Array
   private discardsInFlight = 0
   private readonly blocks: Uint8Array[] = []
-  /** Requests with blocks to launch, in turn. */
-  private queue: Request[] = []
+  /** Clients with requests that wait, in turn; and the one that is whoever asked for no client of its own. */
+  private readonly turns: Client[] = []
+  private readonly anyone = new Client(this)
+  private readonly viosPerClient: number
   private readonly spare: Request[] = []
   private readonly freeFlushes: VioIndex[] = []
   private readonly flushWaiters = new Map<VioIndex, Completion[]>()
@@ -82,6 +62,7 @@ export class FrontEnd implements Zone, ExportTarget {
     this.sizeBytes = volume.logicalBlocks * BLOCK_SIZE
     this.free = Int32Array.from({ length: shape.dataVios }, (_, i) => shape.dataVios - 1 - i)
     this.freeCount = shape.dataVios
+    this.viosPerClient = Math.max(1, Math.floor(shape.dataVios / 2))
     this.requestOf = Array.from({ length: shape.dataVios }, () => null)
     this.arrived = new Uint8Array(shape.dataVios)
     this.isDiscard = new Uint8Array(shape.dataVios)
@@ -95,23 +76,23 @@ export class FrontEnd implements Zone, ExportTarget {
   // The library's side.
 
   read(offset: number, into: Uint8Array, done: Completion): void {
-    this.submit(RequestKind.Read, offset, into.length, into, false, done)
+    this.anyone.read(offset, into, done)
   }
 
   write(offset: number, bytes: Uint8Array, fua: boolean, done: Completion): void {
-    this.submit(RequestKind.Write, offset, bytes.length, bytes, fua, done)
+    this.anyone.write(offset, bytes, fua, done)
   }
 
-  /** Rounds inwards: a hint for whole blocks. */
   trim(offset: number, length: number, fua: boolean, done: Completion): void {
-    const start = Math.min(Math.ceil(offset / BLOCK_SIZE) * BLOCK_SIZE, offset + length)
-    const end = Math.max(Math.floor((offset + length) / BLOCK_SIZE) * BLOCK_SIZE, start)
-    if (!this.isInside(offset, length)) this.submit(RequestKind.Discard, offset, length, NO_BYTES, fua, done)
-    else this.submit(RequestKind.Discard, start, end - start, NO_BYTES, fua, done)
+    this.anyone.trim(offset, length, fua, done)
   }
 
   zero(offset: number, length: number, fua: boolean, done: Completion): void {
-    this.submit(RequestKind.Discard, offset, length, NO_BYTES, fua, done)
+    this.anyone.zero(offset, length, fua, done)
+  }
+
+  forClient(): ExportTarget {
+    return new Client(this)
   }
 
   flush(done: Completion): void {
@@ -166,7 +147,7 @@ export class FrontEnd implements Zone, ExportTarget {
     if (this.halted) return
     this.halted = true
     for (const request of this.requestOf) {
-      if (request !== null && !this.queue.includes(request)) this.queue.push(request)
+      if (request !== null && !request.client.holds(request)) this.enqueue(request)
     }
     this.requestOf.fill(null)
     for (const list of this.flushWaiters.values()) this.waitingFlushes.push(...list)
@@ -220,7 +201,10 @@ export class FrontEnd implements Zone, ExportTarget {
 
   /** Whoever waits for anything is told that the engine has stopped. */
   private refuseAll(): void {
-    for (const request of this.queue.splice(0)) request.done(Status.EngineHalted)
+    for (const client of this.turns.splice(0)) {
+      client.hasTurn = false
+      for (const request of client.queue.splice(0)) request.done(Status.EngineHalted)
+    }
     for (const done of this.waitingFlushes.splice(0)) done(Status.EngineHalted)
     const { adminDone, drained } = this
     this.adminDone = null
@@ -232,10 +216,10 @@ export class FrontEnd implements Zone, ExportTarget {
   /** Nothing is in flight, and nothing waits that could be. */
   private get isIdle(): boolean {
     const isHome = this.freeCount === this.context.shape.dataVios && this.flushWaiters.size === 0
-    return isHome && (this.held || (this.queue.length === 0 && this.waitingFlushes.length === 0))
+    return isHome && (this.held || (this.turns.length === 0 && this.waitingFlushes.length === 0))
   }
 
-  private isInside(offset: number, length: number): boolean {
+  isInside(offset: number, length: number): boolean {
     return (
       Number.isInteger(offset) &&
       Number.isInteger(length) &&
@@ -245,7 +229,8 @@ export class FrontEnd implements Zone, ExportTarget {
     )
   }
 
-  private submit(
+  submit(
+    client: Client,
     kind: RequestKind,
     offset: number,
     length: number,
@@ -253,7 +238,8 @@ export class FrontEnd implements Zone, ExportTarget {
     fua: boolean,
     done: Completion,
   ): void {
-    const request = this.spare.pop() ?? new Request()
+    const request = this.spare.pop() ?? new Request(client)
+    request.client = client
     request.kind = kind
     request.start = offset
     request.next = offset
@@ -265,30 +251,56 @@ export class FrontEnd implements Zone, ExportTarget {
     request.status = Status.Success
     if (!this.isInside(offset, length)) request.status = Status.OutOfRange
     if (request.status !== Status.Success) request.next = request.end
-    this.queue.push(request)
+    this.enqueue(request)
     this.onWork()
   }
 
-  /** One block of the request whose turn it is; false if no request can go on now. */
+  private enqueue(request: Request): void {
+    const { client } = request
+    client.queue.push(request)
+    if (client.hasTurn) return
+    client.hasTurn = true
+    this.turns.push(client)
+  }
+
+  /** One block of the client whose turn it is; false if none can go on now. */
   private launchNext(): boolean {
-    for (let turns = this.queue.length; turns > 0; turns--) {
-      const request = this.queue.shift()!
+    for (let left = this.turns.length; left > 0; left--) {
+      const client = this.turns.shift()!
+      const launched = this.launchOf(client)
+      client.hasTurn = client.queue.length > 0
+      if (client.hasTurn) this.turns.push(client)
+      if (launched) return true
+    }
+    return false
+  }
+
+  /** One block of the client's request whose turn it is. */
+  private launchOf(client: Client): boolean {
+    const { queue } = client
+    if (client.inFlight >= this.viosPerClient) return false
+    for (let left = queue.length; left > 0; left--) {
+      const request = queue.shift()!
       if (request.next >= request.end) {
         if (request.inFlight === 0) this.finish(request)
         continue
       }
-      const blocked =
-        request.inFlight >= VIOS_PER_REQUEST ||
-        (request.kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
-      if (blocked) {
-        this.queue.push(request)
+      if (this.isBlocked(request)) {
+        queue.push(request)
         continue
       }
       this.launch(request)
-      if (request.next < request.end) this.queue.push(request)
+      if (request.next < request.end) queue.push(request)
       return true
     }
     return false
+  }
+
+  private isBlocked({ kind, inFlight }: Request): boolean {
+    return (
+      inFlight >= VIOS_PER_REQUEST ||
+      (kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
+    )
   }
 
   private launch(request: Request): void {
@@ -302,6 +314,7 @@ export class FrontEnd implements Zone, ExportTarget {
     this.arrived[vio] = 0
     this.isDiscard[vio] = 0
     request.inFlight++
+    request.client.inFlight++
     vios.status[vio] = Status.Success
     vios.lbn[vio] = lbn(block)
     vios.partialOffset[vio] = offset
@@ -426,12 +439,13 @@ export class FrontEnd implements Zone, ExportTarget {
       request.next = request.end
     }
     request.inFlight--
+    request.client.inFlight--
     if (request.inFlight === 0 && request.next >= request.end && !this.isQueued(request)) this.finish(request)
   }
 
   /** A request that was cut short by an error may still wait for its turn; it is finished there. */
   private isQueued(request: Request): boolean {
-    return request.status !== Status.Success && this.queue.includes(request)
+    return request.status !== Status.Success && request.client.holds(request)
   }
 
   private finish(request: Request): void {

@@ -67,3 +67,16 @@ export function routesOf(plan: ThreadPlan): (hop: number) => number {
   }
   return (hop) => threadOf.get(roomOfHop(hop) * 128 + zoneOfHop(hop)) ?? -1
 }
+
+/**
+ * The order in which a thread visits the rings of the others: that of flush and admin first, the front end's last, so
+ * that work in flight drains before new work.
+ */
+export function visitsOf({ threads }: ThreadPlan, thread: number): number[] {
+  const isUrgent = ({ room }: ZonePlace) => room === Room.Flush || room === Room.Admin
+  const rankOf = (other: number) => (other === 0 ? 2 : threads[other].zones.some(isUrgent) ? 0 : 1)
+  return threads
+    .map((_, other) => other)
+    .filter((other) => other !== thread)
+    .sort((a, b) => rankOf(a) - rankOf(b))
+}

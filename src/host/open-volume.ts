@@ -11,12 +11,13 @@
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
-import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
+import { describeVolume } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { AdminCommand } from '../vio/opcodes.js'
+import { LoadKind } from '../vio/volume.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { show } from './check-options.js'
@@ -75,7 +76,6 @@ export async function openVolumeOn(
   const plan = loadProfile(options.threads ?? 'default')
   const sound = store.kind === 'faulty' ? store.store : store
   const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
-  refuseUnlessLoadable(superBlock)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
   if (plan.counts.physical > volume.slabCount) {
     throw new VdoError(
@@ -91,8 +91,10 @@ export async function openVolumeOn(
   try {
     await host.administer(AdminCommand.Load, 'load volume')
   } catch (error) {
+    // A thread that died is a better reason than that nobody answered.
+    const reason = host.haltedBy ?? error
     await host.halt(error as VdoError)
-    throw error
+    throw reason
   }
   return new VdoVolume(host, release)
 }
@@ -243,7 +245,8 @@ export class VdoVolume {
     }
     this.letGo()
     const why = this.host.arena.boards.readOnlyReason
-    if (why === Status.Success) return
+    // A volume that was read-only from the start has lost nothing since.
+    if (why === Status.Success || this.host.config.volume.load === LoadKind.ReadOnly) return
     throw new VdoError(
       'VDO_READ_ONLY',
       `The volume ended in read-only mode (${STATUS_FACTS[why].sentence}): what was written since the last flush may be lost`,

@@ -2,6 +2,7 @@
  * Something that repair does with many vios at a time. A work begins with each vio that is free until nothing is
  * left to begin, and hears of each that comes back well; it is done when all are home.
  */
+import { assert } from '../base/assert.js'
 import { FreeList, NONE_FREE } from '../base/free-list.js'
 import { type VioIndex, vioIndex } from '../base/ids.js'
 import { Status } from '../base/status.js'
@@ -10,8 +11,10 @@ import type { ZoneContext } from '../vio/zone-context.js'
 export interface RepairWork {
   /** Sends a vio on its way. False if nothing is left to begin now; then the vio stays free. */
   begin(vio: VioIndex): boolean
-  /** A vio came back and is well. */
-  end(vio: VioIndex): void
+  /** A vio came back and is well. True if it was sent on. */
+  end(vio: VioIndex): boolean
+  /** Whether the work goes on though a vio came back with an error: then it is well all the same. */
+  survives?(vio: VioIndex, status: Status): boolean
 }
 
 /** The vios of the repair zone, and the work that they do. */
@@ -40,8 +43,11 @@ export class RepairCrew {
   /** A vio came back. */
   returned(vio: VioIndex): void {
     const status = this.context.vios.status[vio]
-    if (this.status === Status.Success) this.status = status
-    if (status === Status.Success) this.work?.end(vio)
+    const { work } = this
+    assert(work !== null, 'a vio comes back to a work')
+    const isWell = status === Status.Success || work.survives?.(vio, status) === true
+    if (isWell && work.end(vio)) return
+    if (!isWell && this.status === Status.Success) this.status = status
     this.free.give(vio - this.first)
     this.pump()
   }

@@ -8,25 +8,49 @@
  * | ReplaySlabs | sends the journal past the physical zones            | they write slab journals and summary   |
  * | Restart     | says where the journal goes on                       | the super block says so                |
  *
+ * A rebuild, which trusts the map alone, has other steps:
+ *
+ * | step        | repair                                               | then                                   |
+ * |-------------|------------------------------------------------------|----------------------------------------|
+ * | Recover     | patches the map with what the journal still has      | logical zones write what was patched   |
+ * |             |                                                      | physical zones forget (Forget)         |
+ * | Recount     | sends every page of the map past the physical zones  | pages without what cannot be (Recover) |
+ * |             |                                                      | counts are written (SaveCounts)        |
+ * | Restart     | says where the journal goes on                       | the super block says so                |
+ *
  * Up to the super block nothing of the journal is touched, and each step gives the same on what it gave before: a
  * recovery that is cut short is begun again. It owns its vios and a copy of the journal for as long as that takes.
  */
 import { assert, unreachable } from '../base/assert.js'
-import type { VioIndex } from '../base/ids.js'
+import type { SequenceNumber, VioIndex } from '../base/ids.js'
 import { Status } from '../base/status.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { RepairOp, RepairStep } from '../vio/opcodes.js'
+import { isRebuild, LoadKind } from '../vio/volume.js'
 import { enterReadOnly, phaseDone, type ZoneContext } from '../vio/zone-context.js'
-import { replayableMappings } from './journal-mappings.js'
-import { findExtent, JournalDefect, type JournalExtent, type JournalRing } from './journal-ring.js'
+import { replayableMappings, salvageableMappings } from './journal-mappings.js'
+import {
+  findExtent,
+  JournalDefect,
+  type JournalExtent,
+  type JournalRing,
+  type JournalUsage,
+  reachOf,
+} from './journal-ring.js'
+import { LeafWalk, TreeWalk } from './recount-work.js'
 import { RepairCrew } from './repair-work.js'
 import { EntryReplaying, JournalReading, MapPatching } from './replay-works.js'
+
+type OwnStep = RepairStep.Recover | RepairStep.ReplaySlabs | RepairStep.Recount | RepairStep.Restart
 
 export class RepairZone implements Zone {
   private readonly crew: RepairCrew
   private ring: JournalRing | null = null
   private extent: JournalExtent | null = null
+  /** Where the journal goes on, and what is used then. */
+  private next: SequenceNumber = 0
+  private usage: JournalUsage | null = null
 
   constructor(private readonly context: ZoneContext) {
     this.crew = new RepairCrew(context)
@@ -37,6 +61,8 @@ export class RepairZone implements Zone {
       case RepairOp.JournalRead:
       case RepairOp.PagePatched:
       case RepairOp.EntriesReplayed:
+      case RepairOp.PageRead:
+      case RepairOp.PageCounted:
         return this.crew.returned(operand as VioIndex)
       case RepairOp.Administer:
         return this.administer(operand)
@@ -45,12 +71,14 @@ export class RepairZone implements Zone {
     }
   }
 
-  private administer(step: RepairStep): void {
+  private administer(step: OwnStep): void {
     switch (step) {
       case RepairStep.Recover:
         return this.readJournal()
       case RepairStep.ReplaySlabs:
         return this.replaySlabs()
+      case RepairStep.Recount:
+        return this.recount()
       case RepairStep.Restart:
         return this.restart()
       default:
@@ -75,7 +103,8 @@ export class RepairZone implements Zone {
     }
     this.ring = ring
     this.crew.start(new JournalReading(context, ring.bytes), (status) => {
-      if (status === Status.Success) this.patchMap(ring)
+      if (status === Status.Success && isRebuild(volume.load)) this.salvageMap(ring)
+      else if (status === Status.Success) this.patchMap(ring)
       else this.fail(status)
     })
   }
@@ -89,9 +118,31 @@ export class RepairZone implements Zone {
     }
     const { extent } = verdict
     this.extent = extent
+    this.next = extent.highest + 1
+    this.usage = extent.usage
     if (!extent.isFound) return phaseDone(this.context, Status.Success)
     const work = new MapPatching(this.context, replayableMappings(ring, extent))
     this.crew.start(work, (status) => this.stepDone(status))
+  }
+
+  /** What the journal has of the map is taken, whatever state the journal is in. */
+  private salvageMap(ring: JournalRing): void {
+    const reach = reachOf(ring)
+    this.next = reach.highest + 1
+    const work = new MapPatching(this.context, salvageableMappings(ring, reach))
+    this.crew.start(work, (status) => this.stepDone(status))
+  }
+
+  private recount(): void {
+    const trees = new TreeWalk(this.context)
+    this.crew.start(trees, (status) => {
+      if (status !== Status.Success) return this.fail(status)
+      const leaves = new LeafWalk(this.context, trees.leaves)
+      this.crew.start(leaves, (end) => {
+        this.usage = { logicalBlocksUsed: leaves.mappings, blockMapDataBlocks: trees.treePages }
+        this.stepDone(end)
+      })
+    })
   }
 
   private replaySlabs(): void {
@@ -103,13 +154,13 @@ export class RepairZone implements Zone {
 
   /** A block that was dropped behind a hole keeps its number: nothing else may ever carry it. */
   private restart(): void {
-    const { extent } = this
     const { boards, volume } = this.context
-    assert(extent !== null, 'the journal goes on after it was replayed')
-    boards.journalNext = extent.highest + 1
-    boards.logicalBlocksUsed = extent.usage?.logicalBlocksUsed ?? volume.logicalBlocksUsed
-    boards.blockMapDataBlocks = extent.usage?.blockMapDataBlocks ?? volume.blockMapDataBlocks
-    boards.completeRecoveries = volume.completeRecoveries + 1
+    assert(this.next > 0, 'the journal goes on after it was read')
+    boards.journalNext = this.next
+    boards.logicalBlocksUsed = this.usage?.logicalBlocksUsed ?? volume.logicalBlocksUsed
+    boards.blockMapDataBlocks = this.usage?.blockMapDataBlocks ?? volume.blockMapDataBlocks
+    if (volume.load !== LoadKind.Upgrade) boards.completeRecoveries = volume.completeRecoveries + 1
+    if (volume.load === LoadKind.Rebuild) boards.readOnlyRecoveries = volume.readOnlyRecoveries + 1
     this.ring = null
     this.extent = null
     phaseDone(this.context, Status.Success)

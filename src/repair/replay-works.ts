@@ -27,11 +27,12 @@ export class JournalReading implements RepairWork {
     return true
   }
 
-  end(vio: VioIndex): void {
+  end(vio: VioIndex): boolean {
     const { arena, vios, volume } = this.context
     const at = vios.bufferAt(vio)
     const position = vios.ioPbn[vio] - volume.journalOrigin
     this.bytes.set(arena.subarray(at, at + BLOCK_SIZE), position * BLOCK_SIZE)
+    return false
   }
 }
 
@@ -68,7 +69,9 @@ export class MapPatching implements RepairWork {
     return true
   }
 
-  end(): void {}
+  end(): boolean {
+    return false
+  }
 }
 
 /** Sends the journal's blocks, from the slab journal head on, past the physical zones. */
@@ -95,5 +98,7 @@ export class EntryReplaying implements RepairWork {
     return true
   }
 
-  end(): void {}
+  end(): boolean {
+    return false
+  }
 }

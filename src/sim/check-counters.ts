@@ -31,6 +31,15 @@ const EQUAL: readonly (readonly [Counter, Counter])[] = [
   ),
 ]
 
+/** Every look for a page, and how it went. */
+const LOOKS: readonly Counter[] = [Counter.BlockMapReadCount, Counter.BlockMapWriteCount]
+const OUTCOMES: readonly Counter[] = [
+  Counter.BlockMapFoundInCache,
+  Counter.BlockMapWaitForPage,
+  Counter.BlockMapFetchRequired,
+  Counter.BlockMapDiscardRequired,
+]
+
 /** Gauges of what is under way. */
 const ZERO: readonly Counter[] = [
   Counter.CompressedFragmentsInPacker,
@@ -52,6 +61,8 @@ export function checkCounters(arena: Arena, cachePages: number, blocksInUse: num
       )
     }
   }
+  const sum = (counters: readonly Counter[]) => counters.reduce((all, counter) => all + total(counter), 0)
+  assert(sum(LOOKS) === sum(OUTCOMES), 'each look for a map page has one outcome')
   for (const counter of ZERO) {
     if (total(counter) !== 0) throw new Error(`the counter ${Counter[counter]} is ${total(counter)} at rest`)
   }

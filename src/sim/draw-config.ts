@@ -4,6 +4,7 @@
  */
 import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
+import { blockedEntriesBlocks } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
@@ -20,8 +21,8 @@ const SUMMARY_VIOS = 4
 /** A configuration for a volume that was never loaded. */
 export function drawConfig(prng: Prng): EngineConfig {
   const plan = drawPlan(prng)
-  const { volume, superBlock } = drawVolume(prng, plan.counts.physical)
-  return { plan, volume, superBlock, shape: drawShape(prng, plan.counts) }
+  const shape = drawShape(prng, plan.counts)
+  return { plan, shape, ...drawVolume(prng, plan.counts.physical, shape) }
 }
 
 /** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
@@ -92,17 +93,22 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
   return { counts, threads: [front, ...threads] }
 }
 
-function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superBlock: SuperBlock } {
+function drawVolume(
+  prng: Prng,
+  physicalZones: number,
+  { dataVios, slabJournalMixedEntriesPerBlock }: VolumeShape,
+): { volume: Volume; superBlock: SuperBlock } {
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
-  // Small ones fill: a write that finds no block is as common as one that does.
-  const slabBlocks = prng.pick([64, 128, 256, 256])
-  const slabJournalBlocks = prng.between(10, 24)
+  const blocking = prng.between(8, 22)
+  const flushing = Math.floor((blocking * 4) / 5)
+  const slabJournalBlocks = blocking + blockedEntriesBlocks(dataVios, slabJournalMixedEntriesPerBlock)
+  const scrubbing = slabJournalBlocks - 2
   const slabReferenceBlocks = 1
+  // Small ones fill: a write that finds no block is as common as one that does.
+  let slabBlocks = prng.pick([64, 128, 256, 256])
+  while (slabBlocks < slabJournalBlocks + 32) slabBlocks *= 2
   const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks
   const journalBlocks = prng.pick([16, 32, 64])
-  const flushing = Math.floor((3 * slabJournalBlocks + 3) / 4)
-  const scrubbing = slabJournalBlocks - 2
-  const blocking = Math.min(scrubbing, flushing + Math.floor((5 * (slabJournalBlocks - flushing)) / 7))
   const rootOrigin = SUPER_BLOCK_PBN + 1
   const depotOrigin = rootOrigin + ROOTS
   const journalOrigin = depotOrigin + slabCount * slabBlocks

@@ -24,10 +24,16 @@ interface UnstableBlock {
 export class SimStore {
   /** Requests that were submitted, ever: an engine at rest adds none. */
   requests = 0
+  /** Blocks that were written, ever. */
+  written = 0
   /** How likely it is that the next request fails; the first that does makes it 0. */
   failureChance = 0
   /** Requests that failed. */
   failures = 0
+  /** Whether, with the first that fails, all of its kind do. */
+  failsForGood = false
+  /** Of what kind every request fails. */
+  broken: DeviceOp | null = null
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
   private order = 0
@@ -53,6 +59,7 @@ export class SimStore {
   /** A write has completed. It is not stable yet. */
   write(block: number, bytes: Uint8Array): void {
     assert(block >= 0 && block < this.blockCount, 'a write stays on the disk')
+    this.written++
     let unstable = this.unstable.get(block)
     if (unstable === undefined) {
       unstable = { stable: this.blockAt(block), since: [] }
@@ -75,6 +82,16 @@ export class SimStore {
       }
       if (unstable.since.length === 0) this.unstable.delete(block)
     }
+  }
+
+  /** Whether a request of this kind fails, now that it is to be done. */
+  strikes(prng: Prng, op: DeviceOp): boolean {
+    const isFirst = this.failureChance > 0 && prng.chance(this.failureChance)
+    if (!isFirst && op !== this.broken) return false
+    this.failureChance = 0
+    this.failures++
+    if (this.failsForGood) this.broken = op
+    return true
   }
 
   begin(request: Pending, now: (index: number) => Uint8Array): void {
@@ -201,9 +218,7 @@ export class SimDevice implements BlockDevice {
   step(): void {
     const { store, arena, prng, pending } = this
     const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
-    if (store.failureChance > 0 && prng.chance(store.failureChance)) {
-      store.failureChance = 0
-      store.failures++
+    if (store.strikes(prng, request.op)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
       return

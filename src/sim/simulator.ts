@@ -14,6 +14,7 @@ import type { FrontEnd } from '../engine/front-end.js'
 import { HashOp, hopOfWord, operandOfWord, opOfHop } from '../vio/opcodes.js'
 import { SimDevice, type SimStore } from './sim-store.js'
 import { TraceDigest, type TraceHasher } from './trace-digest.js'
+import { VioWatch } from './vio-watch.js'
 
 /** What the caller lends: shared memory with a native over it (see host/native.ts), made anew for each simulator. */
 export type LendMemory = (bytes: number) => LentMemory
@@ -83,10 +84,13 @@ export class Simulator {
         },
       }),
     )
+    const watch = new VioWatch(arena.vios, arena.bytes, config.shape.dataVios + arena.pools.otherVios)
     this.threads.forEach(({ reactor }, thread) => {
+      reactor.onSend = (word) => watch.sent(thread, word)
       reactor.onDeliver = (word) => {
         this.digest.add(thread, word)
         this.onMessage?.(this.steps, thread, word)
+        watch.arrived(thread, word)
         if (opOfHop(hopOfWord(word)) === HashOp.Answered) this.mayLie(operandOfWord(word))
       }
       for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })

@@ -60,6 +60,8 @@ export enum Counter {
   InvalidAdvicePbn,
   NoSpaceErrors,
   ReadOnlyErrors,
+  // Bytes of what grows outside of the arena: interior map pages and reference counters. Never given back.
+  PrivateBytes,
   // Requests, at the front end. In-progress and maximum are gauges.
   VdoRequestsInProgress,
   VdoRequestsMaximum,

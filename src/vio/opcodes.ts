@@ -109,6 +109,13 @@ export enum PhysicalOp {
    * get what they lack of it. It visits every zone and goes home.
    */
   ReplayEntries,
+  /**
+   * A page of the map, in the buffer of a repair vio (`pageSlot`: 1 for an interior page): blocks are counted, or marked
+   * as refused. It visits every zone, the last one first, and goes home.
+   */
+  CountPage,
+  /** A block of a slab journal is blank (a metadata vio). */
+  SlabJournalErased,
 }
 
 /** Hash zones: one lock for each set of identical writes in flight. */
@@ -233,6 +240,10 @@ export enum RepairOp {
   PagePatched,
   /** Every physical zone has taken what it needs of a journal block, or not (status). */
   EntriesReplayed,
+  /** A map page was read, or not (status). */
+  PageRead,
+  /** Every physical zone has counted what is its own of a map page. */
+  PageCounted,
   Administer,
 }
 
@@ -288,4 +299,10 @@ export enum RepairStep {
   ReplaySlabs,
   /** Repair says where the journal goes on and with which counters. */
   Restart,
+  /** Of a rebuild: physical zones forget what slab journals, summary and counts said. */
+  Forget,
+  /** Repair walks the map and has all its blocks counted. */
+  Recount,
+  /** Physical zones write the counts. */
+  SaveCounts,
 }

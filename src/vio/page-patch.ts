@@ -16,6 +16,9 @@ const HEADER_BYTES = 8
 const CHANGE_BYTES = 8
 const SLOT_BITS = 10
 
+/** With PBN 0, a location that cannot be: marks an entry that a rebuild has refused. */
+export const REFUSED_STATE = 15
+
 /** The most changes of a patch; a page may need two. */
 export const PATCH_CAPACITY = (BLOCK_SIZE - HEADER_BYTES) / CHANGE_BYTES
 

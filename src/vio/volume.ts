@@ -60,8 +60,14 @@ export enum LoadKind {
   Recovery = 1,
   /** Its counts are not to be trusted: they are made anew from the map. */
   Rebuild = 2,
+  /** The same, asked for by an old upgrade; it counts for nothing. */
+  Upgrade = 3,
   /** Damaged: it is read and never written. */
-  ReadOnly = 3,
+  ReadOnly = 4,
+}
+
+export function isRebuild(load: LoadKind): boolean {
+  return load === LoadKind.Rebuild || load === LoadKind.Upgrade
 }
 
 /** How many zones of each room run. Never persisted, but for the physical ones. */

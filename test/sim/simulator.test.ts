@@ -6,6 +6,7 @@ import { RARE, runScenario, type ScenarioOptions, type ScenarioReport } from '..
 import { SimStore } from '../../src/sim/sim-store.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { WeakNames } from '../../src/sim/weak-names.js'
+import { Counter } from '../../src/vio/counters.js'
 
 const SEEDS = 200
 const STEPS = 200
@@ -47,20 +48,31 @@ describe('the whole engine in one thread', function () {
   }
 
   it(`keeps its promises with ${SEEDS} seeds, which together take every rare branch`, () => {
-    const met: Record<string, number> = { noSpace: 0, recoveries: 0, engineRecoveries: 0, readOnlyEntries: 0 }
+    const met: Record<string, number> = {
+      noSpace: 0,
+      recoveries: 0,
+      engineRecoveries: 0,
+      rebuilds: 0,
+      readOnlyEntries: 0,
+      lies: 0,
+    }
     for (let seed = 1; seed <= SEEDS; seed++) {
       const report = run(seed)
       met['noSpace']! += report.noSpace
       met['recoveries']! += report.recoveries
       met['engineRecoveries']! += report.engineRecoveries
+      met['rebuilds']! += report.rebuilds
       met['readOnlyEntries']! += report.readOnlyEntries
+      met['lies']! += report.counters[Counter.InvalidAdvicePbn]
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
     }
     expect(Object.keys(met)).to.have.members([
       'noSpace',
       'recoveries',
       'engineRecoveries',
+      'rebuilds',
       'readOnlyEntries',
+      'lies',
       ...Object.keys(RARE),
     ])
     for (const [name, count] of Object.entries(met)) expect(count, name).to.be.above(0)

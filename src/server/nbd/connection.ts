@@ -287,7 +287,7 @@ export class Connection {
     } else if (handshake.state === HandshakeState.Transmission) {
       clearTimeout(this.handshakeTimer)
       this.nbdExport = handshake.chosen
-      this.target = handshake.chosen?.target
+      this.target = handshake.chosen?.target.forClient()
       this.phase = Phase.Header
       this.host.attached(this, handshake.chosen?.name ?? '')
     }

@@ -33,7 +33,7 @@ import {
   Room,
 } from '../../vio/opcodes.js'
 import { IoKind } from '../../vio/vio-table.js'
-import { LoadKind, type ZoneCounts } from '../../vio/volume.js'
+import { isRebuild, LoadKind, type ZoneCounts } from '../../vio/volume.js'
 import { enterReadOnly, type ZoneContext } from '../../vio/zone-context.js'
 import { AdminState, LOADS, type RoomStep, SEQUENCES, type Sequence } from './commands.js'
 import { SuperBlockWriter } from './super-block-writer.js'
@@ -141,7 +141,8 @@ export class AdminZone implements Zone {
     this.context.boards.clearPhase()
     this.context.boards.atRest = false
     if (this.readOnly === ReadOnlyEntry.Delayed && sequence.endsIn === AdminState.Running) this.tellRooms()
-    this.next()
+    if (command === AdminCommand.Load && this.context.volume.load === LoadKind.ReadOnly) this.beReadOnly()
+    else this.next()
   }
 
   private sequenceOf(command: AdminCommand): Sequence | undefined {
@@ -269,6 +270,12 @@ export class AdminZone implements Zone {
     this.next()
   }
 
+  /** A volume that is read-only on the disk stays untouched, and a rebuild that fails may be tried again. */
+  private get keepsState(): boolean {
+    const { load } = this.context.volume
+    return load === LoadKind.ReadOnly || (isRebuild(load) && !this.writer.hasWritten)
+  }
+
   private enterReadOnly(): void {
     assert(this.readOnly === ReadOnlyEntry.None, 'the first error is the only one to be told')
     if (this.sequence === null && this.isAtRest) this.readOnly = ReadOnlyEntry.Delayed
@@ -290,7 +297,18 @@ export class AdminZone implements Zone {
     if (!this.writer.isWriting) this.saveReadOnly()
   }
 
+  /** It says READ_ONLY on the disk: the rooms must know before they are loaded. */
+  private beReadOnly(): void {
+    this.context.boards.setReadOnlyReason(Status.ReadOnly)
+    this.waiting = true
+    this.tellRooms()
+  }
+
   private saveReadOnly(): void {
+    if (this.keepsState) {
+      this.readOnly = ReadOnlyEntry.Done
+      return this.goOn()
+    }
     this.readOnly = ReadOnlyEntry.Writing
     this.writer.write(VolumeState.ReadOnly)
   }

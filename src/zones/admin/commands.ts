@@ -88,12 +88,36 @@ const RECOVER: readonly Step[] = [
   ...OPEN,
 ]
 
+/**
+ * The map is trusted, with what the journal can still add to it; journals, summary and counts of all slabs are made anew.
+ * The state on disk asks for a rebuild until it is done, so one that is cut short is begun again.
+ */
+const REBUILD: readonly Step[] = [
+  room(Room.Repair, RepairStep.Recover),
+  room(Room.Logical, RepairStep.Recover),
+  FLUSH,
+  room(Room.Physical, RepairStep.Forget),
+  room(Room.Repair, RepairStep.Recount),
+  room(Room.Logical, RepairStep.Recover),
+  FLUSH,
+  room(Room.Physical, RepairStep.SaveCounts),
+  room(Room.Repair, RepairStep.Restart),
+  superBlock(VolumeState.Dirty),
+  room(Room.Journal),
+  room(Room.Physical),
+  ...OPEN,
+]
+
+/** Slabs are not looked at: nothing is allocated, counted or shared. */
+const LOAD_READ_ONLY: readonly Step[] = [room(Room.Journal), ...OPEN]
+
 /** How a volume is loaded, by what it needs. */
 export const LOADS: Readonly<Record<LoadKind, Sequence>> = {
   [LoadKind.Normal]: { steps: LOAD, endsIn: AdminState.Running },
   [LoadKind.Recovery]: { steps: RECOVER, endsIn: AdminState.Running },
-  [LoadKind.Rebuild]: { steps: [], endsIn: AdminState.Failed },
-  [LoadKind.ReadOnly]: { steps: [], endsIn: AdminState.Failed },
+  [LoadKind.Rebuild]: { steps: REBUILD, endsIn: AdminState.Running },
+  [LoadKind.Upgrade]: { steps: REBUILD, endsIn: AdminState.Running },
+  [LoadKind.ReadOnly]: { steps: LOAD_READ_ONLY, endsIn: AdminState.Running },
 }
 
 const DRAIN: readonly Step[] = [

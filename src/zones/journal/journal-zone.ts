@@ -392,7 +392,8 @@ export class JournalZone implements Zone {
       this.context.boards.era = this.ring.tail
     }
     this.saving = false
-    // Locks may have gone while nobody looked.
+    // Locks may have gone while nobody looked, and zones that rested have passed over what was asked of them.
+    this.commitsDue = true
     this.reap()
     phaseDone(this.context, Status.Success)
   }

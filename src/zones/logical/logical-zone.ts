@@ -571,6 +571,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     const { boards, volume } = this.context
     assert(!this.isLoaded, 'a zone is loaded once')
     this.isLoaded = true
+    this.cache.endRebuild()
     this.dirtyLists.start(Math.max(volume.journalStart, boards.era))
     this.state = ZoneState.Normal
     phaseDone(this.context, Status.Success)
@@ -592,11 +593,15 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   /** Starts whatever can be started: called after every message. */
   private pump(): void {
     this.cache.makeRoom()
-    // A suspending zone ends what it began and begins nothing.
-    if (this.state !== ZoneState.Suspending) this.writeOut.startBatch()
+    if (!this.isResting) this.writeOut.startBatch()
     while (this.mapVios.hasFree && this.startIo()) this.readsFirst = !this.readsFirst
     if (this.state === ZoneState.Recovering) this.checkRecovered()
     if (this.state === ZoneState.Suspending || this.state === ZoneState.Saving) this.checkDrained()
+  }
+
+  /** A suspending zone ends what it began and begins nothing, nor does one that is suspended, whatever comes late. */
+  private get isResting(): boolean {
+    return this.state === ZoneState.Suspending || (this.state === ZoneState.Quiescent && this.isLoaded)
   }
 
   private startIo(): boolean {
@@ -621,6 +626,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private checkRecovered(): void {
     if (!this.isQuiet || !(this.readOnly || this.dirtyLists.isClean)) return
     if (!this.readOnly) this.cache.forgetAll()
+    this.isPatched = false
     this.state = ZoneState.Quiescent
     phaseDone(this.context, this.readOnly ? Status.ReadOnly : Status.Success)
   }

@@ -46,7 +46,8 @@ import { Allocator } from './allocator.js'
 import { DirtyJournals } from './dirty-journals.js'
 import { MetadataVios, VioUse } from './metadata-vios.js'
 import { NO_LOCK, PbnLockKind, PbnLocks } from './pbn-locks.js'
-import { Replayer, type ReplayKeeper } from './replayer.js'
+import { Rebuilder, type RebuildKeeper } from './rebuilder.js'
+import { Replayer } from './replayer.js'
 import { Scrubber, type ScrubberKeeper } from './scrubber.js'
 import { Slab } from './slab.js'
 import { commitTailsUpTo } from './slab-journal.js'
@@ -63,9 +64,18 @@ enum ZoneState {
   Saved = 6,
   /** Before the load: slab journals get what a crash kept from them. */
   Recovering = 7,
+  /** Before the load: counts are made anew. */
+  Rebuilding = 8,
 }
 
-export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
+/** The steps of a repair that physical zones take part in. */
+type PhysicalRepairStep =
+  | RepairStep.Recover
+  | RepairStep.ReplaySlabs
+  | RepairStep.Forget
+  | RepairStep.SaveCounts
+
+export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
   readonly locks: PbnLocks
   readonly vios: MetadataVios
   readonly summary: SlabSummary
@@ -79,6 +89,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   private readonly allocator: Allocator
   private readonly scrubber: Scrubber
   private readonly replayer: Replayer
+  private readonly rebuilder: Rebuilder
   /** By data vio: whether it waits, for a slab or with an entry, on behalf of a tree page. */
   private readonly isForTree: Uint8Array
   /** Vios that found no block and wait for the scrubber: one queue. */
@@ -132,6 +143,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
     this.allocator = new Allocator(context, this.slabs, slabCount)
     this.scrubber = new Scrubber(this, this.slabs)
     this.replayer = new Replayer(this)
+    this.rebuilder = new Rebuilder(this, this.slabs)
   }
 
   receive(op: PhysicalOp, operand: number): void {
@@ -157,6 +169,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
       case PhysicalOp.ReleaseAllocation:
         return this.releaseAllocation(vio)
       case PhysicalOp.CommitTails:
+        // The journal may have asked before it was drained itself; it asks again when it is resumed.
+        if (!this.isNormal) return
         return commitTailsUpTo(this, this.slabs, this.context.boards.wantedLock)
       case PhysicalOp.SlabJournalRead:
         return this.scrubber.journalRead(vio)
@@ -179,6 +193,10 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
       case PhysicalOp.ReplayEntries:
         assert(this.state === ZoneState.Recovering, 'entries are replayed before the load')
         return this.replayer.take(vio)
+      case PhysicalOp.CountPage:
+        return this.countPage(vio)
+      case PhysicalOp.SlabJournalErased:
+        return this.rebuilder.erased(vio)
       default:
         unreachable('a physical zone knows its opcodes', op)
     }
@@ -402,7 +420,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   }
 
   freeChanged(slab: Slab, delta: number): void {
-    if (slab.isRebuilt) this.allocator.freeChanged(slab, delta)
+    if (slab.isRebuilt && this.state !== ZoneState.Rebuilding) this.allocator.freeChanged(slab, delta)
   }
 
   roomMade(): void {
@@ -467,6 +485,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
         return slab.counts.granted(vio)
       case VioUse.Scrub:
         return this.scrubber.granted(slab, vio)
+      case VioUse.Erase:
+        return this.rebuilder.granted(vio)
       default:
         unreachable('a vio is granted for a use', use)
     }
@@ -479,7 +499,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
 
   // Administration
 
-  private administer(command: AdminCommand | RepairStep.Recover | RepairStep.ReplaySlabs): void {
+  private administer(command: AdminCommand | PhysicalRepairStep): void {
     switch (command) {
       case AdminCommand.Load:
         return this.load()
@@ -487,6 +507,12 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
         this.state = ZoneState.Recovering
         return this.readSummary()
       case RepairStep.ReplaySlabs:
+        return this.settleReplay()
+      case RepairStep.Forget:
+        this.state = ZoneState.Rebuilding
+        return this.readSummary()
+      case RepairStep.SaveCounts:
+        this.rebuilder.finish()
         return this.settleReplay()
       case AdminCommand.Suspend:
         return this.quiesce(ZoneState.Suspending)
@@ -500,11 +526,11 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   }
 
   private load(): void {
-    assert(this.state === ZoneState.New || this.state === ZoneState.Recovering, 'a zone is loaded once')
-    const isRecovered = this.state === ZoneState.Recovering
+    const isNew = this.state === ZoneState.New
+    assert(isNew || this.isRepairing, 'a zone is loaded once')
     this.state = ZoneState.Loading
-    if (isRecovered) this.scrubber.start()
-    else this.readSummary()
+    if (isNew) this.readSummary()
+    else this.scrubber.start()
   }
 
   /** Zone 0 prepares the summary for all: reads it, or invents it for a new volume, and writes every copy. */
@@ -512,7 +538,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
     const { context } = this
     if (context.zone !== 0) {
       this.findTails()
-    } else if (context.volume.isNew) {
+    } else if (context.volume.isNew || this.state === ZoneState.Rebuilding) {
       resetSummary(context)
       this.moveSummary(BioOp.Write, PhysicalOp.SummaryWritten)
     } else {
@@ -543,11 +569,25 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   }
 
   private findTails(): void {
-    this.scrubber.findTails()
+    if (this.state === ZoneState.Rebuilding) this.rebuilder.erase()
+    else this.scrubber.findTails()
+  }
+
+  erased(): void {
+    phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)
+  }
+
+  /** The last zone begins, so that the first one sends the page home. */
+  private countPage(vio: VioIndex): void {
+    const { post, zone } = this.context
+    assert(this.state === ZoneState.Rebuilding, 'blocks are counted before the load')
+    this.rebuilder.count(vio)
+    if (zone > 0) post.send(hop(PhysicalOp.CountPage, zone - 1), vio)
+    else post.send(hop(RepairOp.PageCounted, 0), vio)
   }
 
   tailsFound(status: Status): void {
-    if (this.state === ZoneState.Recovering) phaseDone(this.context, status)
+    if (this.isRepairing) phaseDone(this.context, status)
     else if (status === Status.Success) this.scrubber.start()
     else this.online(status)
   }
@@ -614,18 +654,26 @@ export class PhysicalZone implements Zone, ScrubberKeeper, ReplayKeeper {
   }
 
   private drain(slab: Slab): void {
-    const withCounts = this.state === ZoneState.Saving && slab.isRebuilt && slab.counts.isInMemory
+    const saves = this.state === ZoneState.Saving || this.state === ZoneState.Rebuilding
+    const withCounts = saves && slab.isRebuilt && slab.counts.isInMemory
     const isDone = this.state === ZoneState.Suspending ? slab.isQuiet : slab.saveStep(withCounts)
     if (!isDone || !slab.isDraining) return
     slab.isDraining = false
     this.drained()
   }
 
+  /** The load is yet to come. */
+  private get isRepairing(): boolean {
+    return this.state === ZoneState.Recovering || this.state === ZoneState.Rebuilding
+  }
+
   private drained(): void {
     if (--this.draining > 0) return
     assert(this.isReadOnly || this.summary.isIdle, 'a drained zone has no summary to write')
-    const isCounted = this.isReadOnly || this.state === ZoneState.Recovering || this.allocator.isCounted
-    assert(isCounted, 'each free block is counted as free')
+    assert(
+      this.isReadOnly || this.isRepairing || this.allocator.isCounted,
+      'each free block is counted as free',
+    )
     if (this.state === ZoneState.Saving) this.state = ZoneState.Saved
     else if (this.state === ZoneState.Suspending) this.state = ZoneState.Suspended
     phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)

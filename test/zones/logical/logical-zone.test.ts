@@ -560,6 +560,17 @@ describe('a logical zone', () => {
       expect(stage.phases).to.equal(3)
     })
 
+    it('leaves the store alone while it is suspended, though word of an era comes late', () => {
+      stage.write(5)
+      stage.run()
+      stage.administer(AdminCommand.Suspend)
+      stage.run()
+      for (let i = 0; i < 20; i++) stage.openBlock()
+      expect(ops()).to.deep.equal([])
+      stage.administer(AdminCommand.Resume)
+      expect(ops()).to.include(BioOp.Flush)
+    })
+
     it('ends a suspend only when what is in flight has come back', () => {
       stage.write(5)
       stage.run()

@@ -186,6 +186,18 @@ describe('a physical zone', () => {
     expect(rig.counter(Counter.SlabJournalBlocksWritten)).to.equal(0)
   })
 
+  it('commits nothing that it is asked for when it rests already', async () => {
+    const rig = await Rig.loaded()
+    rig.write()
+    rig.administer(AdminCommand.Suspend)
+    rig.bench.arena.boards.wantedLock = rig.recoverySequence
+    rig.send(PhysicalOp.CommitTails, 0)
+    expect(rig.counter(Counter.SlabJournalBlocksWritten)).to.equal(0)
+    rig.administer(AdminCommand.Resume)
+    rig.send(PhysicalOp.CommitTails, 0)
+    expect(rig.counter(Counter.SlabJournalBlocksWritten)).to.equal(1)
+  })
+
   it('makes no entry after a partial block until the summary counts it', async () => {
     const rig = await Rig.loaded()
     const block = rig.write()
