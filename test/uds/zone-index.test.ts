@@ -128,6 +128,30 @@ describe('a whole dense index', () => {
     })
   }
 
+  it('keeps what it can of names that chapters cannot tell apart', () => {
+    const index = newIndex(TINY, { zones: 1 })
+    const names = Array.from({ length: 3 * 2048 }, (_, i) => {
+      const name = nameOf(i)
+      // All of them have one list and one key in their chapter.
+      name.fill(0x2a, 9, 14)
+      return name
+    })
+    for (const name of names) index.ask(IndexRequest.Post, name, name)
+    index.settle()
+    expect(index.keeper.newest).to.equal(3)
+    // 1 bit of page, 16 of code and 128 of name each, but for the first.
+    const perChapter = 1 + Math.floor(65_535 / 145) - 1
+    expect(index.keeper.writer.index.overflows).to.be.within(3 * (2047 - perChapter), 3 * (2049 - perChapter))
+    let found = 0
+    for (const name of names.slice(0, 2048)) {
+      if (index.ask(IndexRequest.QueryNoUpdate, name) === IndexLocation.None) continue
+      expect(index.requests.known.subarray(0, 16)).to.deep.equal(name)
+      found++
+    }
+    // The entry without a name leads to its record page, for whoever is on it.
+    expect(found).to.equal(1024)
+  })
+
   it('of the small geometry answers as a map of what was used last', function () {
     this.timeout(60_000)
     fc.assert(
