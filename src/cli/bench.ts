@@ -2,10 +2,14 @@
 
 import { Command } from 'commander'
 import { badArgument, decimalNumber, listOf, oneOf, wholeNumber } from './arguments.js'
+import { INDEX_ROWS } from './bench/index-rows.js'
 import { ROWS } from './bench/rows.js'
 import type { BenchOptions } from './bench/run-bench.js'
 
 const STORES = ['memory', 'file'] as const
+/** A row of the whole index takes some seconds for these. */
+const INDEX_CHAPTERS = 16
+const ROW_NAMES = [...ROWS.map(({ name }) => name), ...Object.values(INDEX_ROWS)]
 /** More requests than vios wait in the front end: a deeper queue measures the wait. */
 const MAXIMUM_DEPTH = 2048
 
@@ -32,7 +36,7 @@ export function benchCommand(): Command {
     )
     .option(
       '--row <names>',
-      `rows whose name contains one of these words: ${ROWS.map((r) => r.name).join('; ')} (default: all)`,
+      `rows whose name contains one of these words: ${ROW_NAMES.join('; ')} (default: all)`,
       listOf('--row', knownRow),
     )
     .option(
@@ -53,6 +57,17 @@ export function benchCommand(): Command {
       wholeNumber('--repeats', 1, 100),
       1,
     )
+    .option(
+      '--index',
+      'only the index part: the index of 0.25 GB by itself on one thread, filled with new names',
+    )
+    .option('--no-index', 'without the index part, which takes some minutes')
+    .option(
+      '--index-chapters <n>',
+      'chapters of 65,536 requests that each row of the index part makes once the index is full, 1 to 1000',
+      wholeNumber('--index-chapters', 1, 1000),
+      INDEX_CHAPTERS,
+    )
     .option('--json', 'print one JSON object')
     .action(async (options: BenchOptions) => {
       const { bench } = await import('./bench/run-bench.js')
@@ -61,6 +76,6 @@ export function benchCommand(): Command {
 }
 
 function knownRow(word: string): string {
-  if (ROWS.some(({ name }) => name.includes(word))) return word
-  throw badArgument('--row', word, `a word of ${ROWS.map(({ name }) => name).join('; ')}`)
+  if (ROW_NAMES.some((name) => name.includes(word))) return word
+  throw badArgument('--row', word, `a word of ${ROW_NAMES.join('; ')}`)
 }

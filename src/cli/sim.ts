@@ -26,16 +26,17 @@ function print(line: string): void {
 
 /** What all seeds met together. */
 class Totals {
-  private readonly sums = { noSpace: 0, powerCuts: 0, engineRecoveries: 0 }
+  private readonly sums = { noSpace: 0, powerCuts: 0, engineRecoveries: 0, rebuilds: 0 }
   private readonly rare: Record<string, number> = {}
   private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
 
-  add({ rare, noSpace, powerCuts, engineRecoveries, counters }: ScenarioReport): void {
+  add({ rare, noSpace, powerCuts, engineRecoveries, rebuilds, counters }: ScenarioReport): void {
     for (const name of Object.keys(RARE) as (keyof typeof RARE)[])
       this.rare[name] = (this.rare[name] ?? 0) + rare[name]
     this.sums.noSpace += noSpace
     this.sums.powerCuts += powerCuts
     this.sums.engineRecoveries += engineRecoveries
+    this.sums.rebuilds += rebuilds
     counters.forEach((count, counter) => {
       this.counters[counter]! += count
     })

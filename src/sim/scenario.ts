@@ -5,6 +5,7 @@
  * the engine finds what the disk has, and all that was promised must be there. Everything follows from the seed.
  */
 import { assert } from '../base/assert.js'
+import type { Native } from '../base/native.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import { DeviceOp } from '../device/block-device.js'
@@ -12,7 +13,7 @@ import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { type SuperBlock, VolumeState } from '../format/super-block.js'
+import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand } from '../vio/opcodes.js'
@@ -23,7 +24,7 @@ import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
 import { readMapped, type Unpack } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
-import { type LendMemory, Simulator } from './simulator.js'
+import { type LendMemory, type LentMemory, Simulator } from './simulator.js'
 import { describeMessage } from './trace.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
@@ -52,6 +53,8 @@ export interface ScenarioReport {
   readonly powerCuts: number
   /** Recoveries that the engine completed. */
   readonly engineRecoveries: number
+  /** Read-only volumes that were rebuilt. */
+  readonly rebuilds: number
   /** Disks that failed and made the volume read-only. */
   readonly readOnlyEntries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
@@ -97,11 +100,21 @@ const CRASH_AFTER_PROMISE = 0.05
 /** How likely the power is to fail at any event of a session, and how often it may in one run. */
 const CUT_CHANCES = [0, 0.0002, 0.001, 0.01]
 const MOST_CUTS = 6
+/** How often a volume that became read-only is rebuilt, and what is asked of it before. */
+const REBUILD_CHANCE = 0.8
+const READ_ONLY_REQUESTS = 30
 /** How likely each request of a session is to fail, until one does. */
 const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
 
 /** The power fails: thrown through whatever the engine is doing. */
 class PowerCut extends Error {}
+
+/** What a read-only volume reads may be older than what was promised: its journal is not replayed. */
+class Undecided extends Oracle {
+  override endRead(): null {
+    return null
+  }
+}
 
 class Scenario {
   private readonly prng: Prng
@@ -111,6 +124,7 @@ class Scenario {
   private readonly lies: number
   private config: EngineConfig
   private store: SimStore
+  private readonly native: Native
   private readonly unpack: Unpack
   private traceHash = ''
   private events = 0
@@ -120,6 +134,7 @@ class Scenario {
   private recoveries = 0
   private powerCuts = 0
   private engineRecoveries = 0
+  private rebuilds = 0
   private readOnlyEntries = 0
   private isReadOnly = false
   /** The power failed, and what the blocks hold is not known yet. */
@@ -135,7 +150,9 @@ class Scenario {
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
     this.lies = this.prng.pick([0, 0, 0, 0.1, 0.6])
-    this.unpack = unpacker(options.lend)
+    const lent = options.lend(2 * WASM_PAGE_BYTES)
+    this.native = lent.native
+    this.unpack = unpacker(lent)
   }
 
   run(): ScenarioReport {
@@ -145,9 +162,11 @@ class Scenario {
       if (session > 0) this.reopen()
       this.sessionOrCut(Math.ceil(options.steps / sessions))
     }
+    const isMarked = this.isReadOnly && this.superBlock().state === VolumeState.ReadOnly
+    if (isMarked && prng.chance(REBUILD_CHANCE)) this.rebuild(Math.ceil(options.steps / sessions))
     const { seed } = options
     const { counters, traceHash, events, requests, noSpace, crashes, recoveries, readOnlyEntries } = this
-    const { powerCuts, engineRecoveries } = this
+    const { powerCuts, engineRecoveries, rebuilds } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
@@ -161,10 +180,62 @@ class Scenario {
       recoveries,
       powerCuts,
       engineRecoveries,
+      rebuilds,
       readOnlyEntries,
       rare,
       counters,
     }
+  }
+
+  /** What a failed disk made read-only is looked at, then rebuilt, and all that was promised must be there. */
+  private rebuild(steps: number): void {
+    this.oracle.powerFailed()
+    this.isUnsettled = true
+    this.readOnlySession()
+    this.markForRebuild()
+    while (this.isUnsettled) {
+      this.reopen()
+      this.sessionOrCut(steps)
+    }
+  }
+
+  /** Whatever clients ask of a read-only volume, the disk stays as it is. */
+  private readOnlySession(): void {
+    const { prng, store } = this
+    this.cutChance = 0
+    this.reopen()
+    const simulator = this.boot()
+    const { written } = store
+    assert(administer(simulator, AdminCommand.Load) === Status.Success, 'a read-only volume can be loaded')
+    const workload = new Workload(
+      simulator.frontEnd,
+      prng.fork(),
+      new Undecided(),
+      READ_BACK_DEPTH,
+      () => true,
+    )
+    for (let issued = 0; issued < READ_ONLY_REQUESTS; issued++) {
+      workload.issue()
+      while (workload.inFlight === workload.depth) simulator.step()
+    }
+    finish(simulator, workload)
+    simulator.frontEnd.write(0, new Uint8Array(BLOCK_SIZE).fill(1), false, (status) =>
+      assert(status === Status.ReadOnly, 'a read-only volume refuses writes'),
+    )
+    drain(simulator, false)
+    assert(administer(simulator, AdminCommand.Save) === Status.Success, 'a read-only volume can be closed')
+    assert(store.written === written, 'nothing is written to a read-only volume')
+    this.checkReadOnly()
+  }
+
+  /** As an operator does. */
+  private markForRebuild(): void {
+    const { store, native } = this
+    const superBlock = { ...this.superBlock(), state: VolumeState.ForceRebuild }
+    const bytes = encodeSuperBlock(superBlock, (data, seed) => native.crc32(data, seed))
+    store.write(this.config.volume.superBlockPbn, bytes)
+    store.endFlush(store.beginFlush())
+    this.isReadOnly = false
   }
 
   private sessionOrCut(steps: number): void {
@@ -337,12 +408,15 @@ class Scenario {
   }
 
   private load(simulator: Simulator): void {
-    const { completeRecoveries } = this.config.volume
+    const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
     this.administer(simulator, AdminCommand.Load)
-    const found = simulator.arena.boards.completeRecoveries
-    const isCrashed = this.config.volume.load === LoadKind.Recovery
-    assert(found === completeRecoveries + (isCrashed ? 1 : 0), 'a recovery is counted, and nothing else')
-    if (isCrashed) this.engineRecoveries++
+    const { boards } = simulator.arena
+    const recovered = boards.completeRecoveries - completeRecoveries
+    const rebuilt = boards.readOnlyRecoveries - readOnlyRecoveries
+    assert(recovered === (load === LoadKind.Normal ? 0 : 1), 'a recovery is counted, and so is a rebuild')
+    assert(rebuilt === (load === LoadKind.Rebuild ? 1 : 0), 'a rebuild is counted apart')
+    if (load === LoadKind.Recovery) this.engineRecoveries++
+    if (load === LoadKind.Rebuild) this.rebuilds++
   }
 
   /** The volume as the next program finds it, with other zones on other threads. */
@@ -397,6 +471,8 @@ class Scenario {
     if (isNew && disk.blockAt(superBlockPbn).every((byte) => byte === 0)) return
     this.crashes++
     const superBlock = options.decodeSuperBlock(disk.blockAt(superBlockPbn))
+    // Nothing is promised of these until they are rebuilt.
+    if (superBlock.state === VolumeState.ReadOnly || superBlock.state === VolumeState.ForceRebuild) return
     let volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
     if (superBlock.state === VolumeState.Dirty) {
       this.recoveries++
@@ -454,8 +530,7 @@ function drain(simulator: Simulator, isHeld: boolean): void {
   )
 }
 
-function unpacker(lend: LendMemory): Unpack {
-  const { buffer, native } = lend(2 * WASM_PAGE_BYTES)
+function unpacker({ buffer, native }: LentMemory): Unpack {
   const memory = new Uint8Array(buffer)
   const from = WASM_PAGE_BYTES
   const to = from + WASM_PAGE_BYTES / 2

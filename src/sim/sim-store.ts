@@ -24,6 +24,8 @@ interface UnstableBlock {
 export class SimStore {
   /** Requests that were submitted, ever: an engine at rest adds none. */
   requests = 0
+  /** Blocks that were written, ever. */
+  written = 0
   /** How likely it is that the next request fails; the first that does makes it 0. */
   failureChance = 0
   /** Requests that failed. */
@@ -57,6 +59,7 @@ export class SimStore {
   /** A write has completed. It is not stable yet. */
   write(block: number, bytes: Uint8Array): void {
     assert(block >= 0 && block < this.blockCount, 'a write stays on the disk')
+    this.written++
     let unstable = this.unstable.get(block)
     if (unstable === undefined) {
       unstable = { stable: this.blockAt(block), since: [] }

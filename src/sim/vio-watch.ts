@@ -63,6 +63,8 @@ const HANDS_OVER = new Set<number>([
   PhysicalOp.SummaryRead,
   PhysicalOp.SummaryWritten,
   PhysicalOp.ReplayEntries,
+  PhysicalOp.CountPage,
+  PhysicalOp.SlabJournalErased,
   HashOp.Enter,
   HashOp.DuplicateLocked,
   HashOp.Verified,
@@ -88,6 +90,8 @@ const HANDS_OVER = new Set<number>([
   RepairOp.JournalRead,
   RepairOp.PagePatched,
   RepairOp.EntriesReplayed,
+  RepairOp.PageRead,
+  RepairOp.PageCounted,
 ])
 
 const NOTHING = -1

@@ -94,7 +94,7 @@ export class ChapterIndex {
       list--
       assert(list >= firstList, 'what fills a page has entries')
     }
-    lists.purge(list, 0, 2 ** lists.coding.payloadBits, 0)
+    lists.purge(list, 0, 2 ** lists.coding.payloadBits)
     assert(lists.listBits(list) === 0, 'a list that was given up is empty')
     this.listsGivenUp++
   }

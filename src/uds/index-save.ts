@@ -10,8 +10,8 @@
  * ```
  *
  * Work on one thread is `saveIndex` and `loadIndex`. Where zones have threads of their own, each does its part of
- * the areas that `beginSave` or `latestSave` gave: `saveVolumeIndex`, `loadZone`; the rest is the keeper's, and
- * `commitSave` comes when all are done. An index has to be at rest: no request in a zone, no chapter being written.
+ * the areas that `beginSave` or `latestSave` gave: `saveVolumeIndex`, `loadZone`; the rest is the keeper's (`loadMap`),
+ * and `commitSave` comes when all are done. An index has to be at rest: no request in a zone, no chapter being written.
  */
 import type { IndexGeometry } from './geometry.js'
 import { IndexError, indexCorrupt } from './index-error.js'
@@ -74,8 +74,32 @@ export function* loadIndex(layout: IndexLayout, content: IndexContent): Steps<Ch
   const range = { newest: save.newest, oldest: save.oldest }
   content.begin(range)
   for (const zone of content.zones) yield* loadZone(layout, save, zone)
-  yield* loadPageMap(content.pageMap, save.areas.pageMap)
+  yield* loadMap(layout, save, content.pageMap)
   return range
+}
+
+/** Loads the page map. Throws if it cannot be that of the chapters. */
+export function* loadMap(
+  { geometry }: IndexLayout,
+  { newest, oldest, areas }: LoadableSave,
+  pageMap: IndexPageMap,
+): Steps<void> {
+  yield* loadPageMap(pageMap, areas.pageMap)
+  const written = Math.max(newest - 1, 0)
+  if (pageMap.lastUpdate !== written) {
+    throw indexCorrupt('index page map', `its last chapter is ${pageMap.lastUpdate}, wanted ${written}`)
+  }
+  for (let chapter = oldest; chapter < newest; chapter++) {
+    const slot = geometry.physicalChapter(chapter)
+    let next = 0
+    for (let page = 0; page < geometry.indexPagesPerChapter; page++) {
+      const last = pageMap.lastList(slot, page)
+      if (last + 1 < next || last >= geometry.listsPerChapter) {
+        throw indexCorrupt('index page map', `page ${page} of chapter ${chapter} ends with list ${last}`)
+      }
+      next = last + 1
+    }
+  }
 }
 
 /** Loads what belongs to one zone. Returns how many records of the open chapter found no room in it. */

@@ -9,7 +9,8 @@
  *  gone round:     8 9 10 ✗ 4 5 6 7         newest 10, oldest 4
  * ```
  *
- * In a reduced volume one chapter may lie out of turn, where it was moved to: it is passed over.
+ * In a reduced volume one chapter may lie out of turn, where it was moved to: it is passed over, and added to those
+ * that it is next to.
  */
 import { chapterOfPage, firstListOfPage, listCountOfPage, walkIndexPage } from './chapter-index-page.js'
 import { indexCorrupt } from './index-error.js'
@@ -39,8 +40,12 @@ export function* findChapters(layout: IndexLayout, pages: VolumePages): Steps<Fo
   const moved = yield* findMoved(layout, pages)
   const start = yield* findLowest(layout, pages, end, first, moved)
   let lowest = yield* probe(layout, pages, start % end)
-  if (moved !== undefined && lowest === geometry.remappedVirtual + 1) lowest = geometry.remappedVirtual
-  const highest = yield* findHighest(layout, pages, end, start, moved)
+  let highest = yield* findHighest(layout, pages, end, start, moved)
+  if (moved !== undefined) {
+    const { remappedVirtual } = geometry
+    if (lowest === remappedVirtual + 1) lowest = remappedVirtual
+    if (highest === remappedVirtual - 1) highest = remappedVirtual
+  }
   if (lowest > highest || highest - lowest >= geometry.chapters) {
     throw indexCorrupt('volume of chapters', `its chapters seem to be ${lowest} to ${highest}`)
   }

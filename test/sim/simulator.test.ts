@@ -52,6 +52,7 @@ describe('the whole engine in one thread', function () {
       noSpace: 0,
       recoveries: 0,
       engineRecoveries: 0,
+      rebuilds: 0,
       readOnlyEntries: 0,
       lies: 0,
     }
@@ -60,6 +61,7 @@ describe('the whole engine in one thread', function () {
       met['noSpace']! += report.noSpace
       met['recoveries']! += report.recoveries
       met['engineRecoveries']! += report.engineRecoveries
+      met['rebuilds']! += report.rebuilds
       met['readOnlyEntries']! += report.readOnlyEntries
       met['lies']! += report.counters[Counter.InvalidAdvicePbn]
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
@@ -68,6 +70,7 @@ describe('the whole engine in one thread', function () {
       'noSpace',
       'recoveries',
       'engineRecoveries',
+      'rebuilds',
       'readOnlyEntries',
       'lies',
       ...Object.keys(RARE),

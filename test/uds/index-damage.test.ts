@@ -1,5 +1,7 @@
 import { expect } from 'chai'
+import { writeU64 } from '../../src/base/bytes.js'
 import { Prng } from '../../src/base/prng.js'
+import { regionOfShape } from '../../src/format/index-region.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
 import { IndexRequest } from '../../src/uds/index-requests.js'
@@ -150,6 +152,45 @@ describe('an index whose region is damaged', () => {
     expect(code).to.equal('VDO_INDEX_UNCLEAN')
     expect(message).to.equal(
       'Cannot load the index without a rebuild: Cannot read the saved open chapter: it does not begin as one',
+    )
+  })
+
+  it('is rebuilt if its save contradicts itself', () => {
+    const shape = { ...TINY.shape, recordPagesPerChapter: 16 }
+    const place = { ...TINY, shape, blocks: regionOfShape(shape).blockCount }
+    const index = newIndex(place, 1)
+    post(index, 0, 17_000)
+    index.save(1000)
+    const areas = index.layout.areasOf(index.layout.latest!)
+    const header = index.layout.slots[0]!.slot.start
+    const judge = (block: number, at: number, value: number): string => {
+      const storage = copyOf(index.storage)
+      const bytes = storage.blocks.get(block)!.slice()
+      writeU64(bytes, at, value)
+      storage.blocks.set(block, bytes)
+      const { opened, index: rebuilt } = reopen(storage, place)
+      expect(countFound(rebuilt, 0, 17_000)).to.equal(opened.rebuiltFor === undefined ? 17_000 : 16_384)
+      return opened.rebuiltFor?.message ?? 'loaded'
+    }
+    expect(judge(header, 24 + 4 * 24 + 56, 0)).to.equal('loaded')
+    // Newest and oldest chapter of the header.
+    expect(judge(header, 24 + 4 * 24 + 32, 2 ** 40)).to.equal(
+      'Cannot read the header of save 0: it has chapters 0 to 1099511627776',
+    )
+    expect(judge(header, 24 + 4 * 24 + 32, 3)).to.equal(
+      'Cannot read the volume index: its open chapter is 1, wanted 3',
+    )
+    expect(judge(header, 24 + 4 * 24 + 40, 2)).to.equal(
+      'Cannot read the header of save 0: it has chapters 2 to 1',
+    )
+    expect(judge(areas.pageMap.block, 8, 7)).to.equal(
+      'Cannot read the index page map: its last chapter is 7, wanted 0',
+    )
+    expect(judge(areas.pageMap.block, 16, 256)).to.equal(
+      'Cannot read the index page map: page 0 of chapter 0 ends with list 256',
+    )
+    expect(judge(areas.openChapter.block, 10, 16_385)).to.equal(
+      'Cannot read the saved open chapter: it has 16385 records, wanted 16384 at most',
     )
   })
 

@@ -1,4 +1,4 @@
-/** The speeds of every row, on memory and on a file, for each profile and depth. */
+/** The speeds of every row, on memory and on a file, for each profile and depth; and of the index by itself. */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -14,6 +14,8 @@ import { loadProfile } from '../../host/profile.js'
 import type { AuditResult } from '../../repair/audit-report.js'
 import { ExitStatus } from '../exit-status.js'
 import { showProgress } from '../progress.js'
+import { indexTable, measureIndexes } from './index-bench.js'
+import { INDEX_ROWS, type IndexRowResult } from './index-rows.js'
 import { type Measured, measureRow } from './measure.js'
 import { BLOCK, ROWS, type Row, SPAN_BLOCKS } from './rows.js'
 
@@ -46,13 +48,18 @@ export interface BenchOptions {
   readonly blocks: number
   readonly seconds: number
   readonly repeats: number
+  /** Only the index part if true, without it if false; both if it is left out. */
+  readonly index?: boolean
+  readonly indexChapters: number
   readonly json?: boolean
 }
 
 export async function bench(options: BenchOptions): Promise<void> {
   // All of them, before the first is measured for minutes.
   for (const profile of options.threads) loadProfile(profile)
-  const rows = ROWS.filter(({ name }) => options.row?.some((word) => name.includes(word)) ?? true)
+  const isWanted = (name: string): boolean => options.row?.some((word) => name.includes(word)) ?? true
+  const rows = options.index === true ? [] : ROWS.filter(({ name }) => isWanted(name))
+  const wantsIndex = options.index ?? Object.values(INDEX_ROWS).some(isWanted)
   const all = options.store.length * options.threads.length * rows.length * options.depth.length
   const progress = showProgress('Measuring')
   const results: Result[] = []
@@ -65,20 +72,35 @@ export async function bench(options: BenchOptions): Promise<void> {
     }
   }
   try {
-    progress.update(0, all)
-    for (const store of options.store) {
-      for (const profile of options.threads) await runProfile(store, profile, rows, options, tell)
+    if (all > 0) progress.update(0, all)
+    if (rows.length > 0) {
+      for (const store of options.store) {
+        for (const profile of options.threads) await runProfile(store, profile, rows, options, tell)
+      }
     }
   } finally {
     progress.stop()
   }
+  const index = wantsIndex ? measureIndexes(options.indexChapters, tellIndexRow) : []
   const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
   process.stdout.write(
     options.json === true
-      ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
-      : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
+      ? `${JSON.stringify({ ...facts, results, index }, null, 1)}\n`
+      : [
+          `${facts.cores} × ${facts.cpu}, Node ${facts.node}`,
+          ...(results.length > 0 ? [table(results)] : []),
+          ...(index.length > 0 ? [indexTable(index)] : []),
+          '',
+        ].join('\n'),
   )
-  if (results.some((r) => !r.isProven || r.problems > 0)) process.exitCode = ExitStatus.Failed
+  const isSound = results.every((r) => r.isProven && r.problems === 0) && index.every((r) => r.isProven)
+  if (!isSound) process.exitCode = ExitStatus.Failed
+}
+
+function tellIndexRow({ index, row, requestsPerSecond, cpuPerRequest }: IndexRowResult): void {
+  process.stderr.write(
+    `${index}, ${row}: ${Math.round(requestsPerSecond)} requests/s, ${cpuPerRequest.toFixed(2)} µs of CPU each\n`,
+  )
 }
 
 /** One volume, all rows and depths. */
