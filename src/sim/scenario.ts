@@ -63,6 +63,8 @@ export interface ScenarioReport {
   readonly engineRecoveries: number
   /** Read-only volumes that were rebuilt. */
   readonly rebuilds: number
+  /** Loads that a disk let fail. */
+  readonly failedLoads: number
   /** Disks that failed and made the volume read-only. */
   readonly readOnlyEntries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
@@ -123,6 +125,7 @@ const MOST_CUTS = 6
 const REBUILD_CHANCE = 0.8
 const READ_ONLY_REQUESTS = 30
 /** How likely each request of a session is to fail, until one does. */
+const LOAD_FAILURE_CHANCES = [0, 0, 0, 0, 0, 0, 0, 0.003, 0.03]
 const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
 
 /** The power fails: thrown through whatever the engine is doing. */
@@ -154,6 +157,7 @@ class Scenario {
   private powerCuts = 0
   private engineRecoveries = 0
   private rebuilds = 0
+  private failedLoads = 0
   private readOnlyEntries = 0
   private isReadOnly = false
   /** What the engine had to say to people. */
@@ -187,11 +191,10 @@ class Scenario {
       if (session > 0) this.reopen()
       this.sessionOrCut(Math.ceil(options.steps / sessions))
     }
-    const isMarked = this.isReadOnly && this.superBlock().state === VolumeState.ReadOnly
-    if (isMarked && prng.chance(REBUILD_CHANCE)) this.rebuild(Math.ceil(options.steps / sessions))
+    if (this.isReadOnly && prng.chance(REBUILD_CHANCE)) this.mend(Math.ceil(options.steps / sessions))
     const { seed } = options
     const { counters, traceHash, events, requests, noSpace, crashes, recoveries, readOnlyEntries } = this
-    const { powerCuts, engineRecoveries, rebuilds } = this
+    const { powerCuts, engineRecoveries, rebuilds, failedLoads } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
@@ -206,6 +209,7 @@ class Scenario {
       powerCuts,
       engineRecoveries,
       rebuilds,
+      failedLoads,
       readOnlyEntries,
       rare,
       counters,
@@ -213,13 +217,19 @@ class Scenario {
     }
   }
 
-  /** What a failed disk made read-only is looked at, then rebuilt, and all that was promised must be there. */
-  private rebuild(steps: number): void {
+  /**
+   * What a failed disk made read-only is looked at, then rebuilt, and all that was promised must be there. A disk that
+   * took no writes any more does not know of it: that volume is recovered.
+   */
+  private mend(steps: number): void {
     this.oracle.powerFailed()
     this.isUnsettled = true
-    this.readOnlySession()
-    this.markForRebuild()
     while (this.isUnsettled) {
+      if (this.superBlock().state === VolumeState.ReadOnly) {
+        this.readOnlySession()
+        this.markForRebuild()
+      }
+      this.isReadOnly = false
       this.reopen()
       this.sessionOrCut(steps)
     }
@@ -261,7 +271,6 @@ class Scenario {
     const bytes = encodeSuperBlock(superBlock, (data, seed) => native.crc32(data, seed))
     store.write(this.config.volume.superBlockPbn, bytes)
     store.endFlush(store.beginFlush())
-    this.isReadOnly = false
   }
 
   private sessionOrCut(steps: number): void {
@@ -287,7 +296,10 @@ class Scenario {
   private session(simulator: Simulator, steps: number): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    this.load(simulator)
+    this.store.failureChance = prng.pick(LOAD_FAILURE_CHANCES)
+    this.store.failsForGood = false
+    if (!this.load(simulator)) return
+    this.store.failureChance = 0
     this.readBack(simulator)
     this.isUnsettled = false
     const workload = new Workload(
@@ -469,9 +481,19 @@ class Scenario {
     }
   }
 
-  private load(simulator: Simulator): void {
+  /** False if the disk failed meanwhile: nobody is served then, and the disk says why. */
+  private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
-    this.administer(simulator, AdminCommand.Load)
+    const status = administer(simulator, AdminCommand.Load)
+    const hasBecomeReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
+    if (this.hasFailed && (status !== Status.Success || hasBecomeReadOnly)) {
+      this.failedLoads++
+      // A rebuild is asked for until it is done.
+      this.isReadOnly = load !== LoadKind.Rebuild || this.superBlock().state !== VolumeState.ForceRebuild
+      if (this.isReadOnly) this.checkReadOnly()
+      return false
+    }
+    if (status !== Status.Success) throw new Error(`the load ends with ${Status[status]}`)
     const { boards } = simulator.arena
     const recovered = boards.completeRecoveries - completeRecoveries
     const rebuilt = boards.readOnlyRecoveries - readOnlyRecoveries
@@ -479,6 +501,7 @@ class Scenario {
     assert(rebuilt === (load === LoadKind.Rebuild ? 1 : 0), 'a rebuild is counted apart')
     if (load === LoadKind.Recovery) this.engineRecoveries++
     if (load === LoadKind.Rebuild) this.rebuilds++
+    return true
   }
 
   /** The volume as the next program finds it, with other zones on other threads. */

@@ -123,7 +123,7 @@ export class IndexLifecycle {
       this.enter(IndexStage.Closing)
       return this.index.close()
     }
-    if (stage === IndexStage.Closed && this.wantsOpen && this.mayOpen) {
+    if (stage === IndexStage.Closed && this.wantsOpen && !this.isForbidden) {
       // A volume that was never loaded has no index to look for.
       const create = this.wantsNew || this.isFirst
       this.wantsNew = false
@@ -137,9 +137,9 @@ export class IndexLifecycle {
     }
   }
 
-  /** A volume that was loaded for reading only is not written to, and nobody would ask. */
-  private get mayOpen(): boolean {
-    return this.context.volume.load !== LoadKind.ReadOnly
+  /** A volume that is read-only from the start is never written, its index neither. */
+  private get isForbidden(): boolean {
+    return this.context.volume.load === LoadKind.ReadOnly
   }
 
   private enter(stage: IndexStage): void {
