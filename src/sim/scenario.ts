@@ -296,7 +296,9 @@ class Scenario {
   private session(simulator: Simulator, steps: number): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    this.store.failureChance = prng.pick(LOAD_FAILURE_CHANCES)
+    // What a rebuild cannot read is lost, as in dm-vdo, so then nothing could be judged.
+    const chance = prng.pick(LOAD_FAILURE_CHANCES)
+    this.store.failureChance = config.volume.load === LoadKind.Rebuild ? 0 : chance
     this.store.failsForGood = false
     if (!this.load(simulator)) return
     this.store.failureChance = 0
