@@ -487,8 +487,7 @@ class Scenario {
   private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
     const status = administer(simulator, AdminCommand.Load)
-    const hasBecomeReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
-    if (this.hasFailed && (status !== Status.Success || hasBecomeReadOnly)) {
+    if (this.hasFailed && status !== Status.Success) {
       this.failedLoads++
       // A rebuild is asked for until it is done.
       this.isReadOnly = load !== LoadKind.Rebuild || this.superBlock().state !== VolumeState.ForceRebuild
