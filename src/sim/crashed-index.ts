@@ -40,6 +40,7 @@ function drive<T>(disk: SimStore, steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next()
     if (done === true) return value
+    if (value.op === StorageOp.Pause) continue
     if (value.op !== StorageOp.Read) throw new Error('opening an index that is there writes nothing')
     const bytes = value.bytes.subarray(value.at)
     if (!disk.read(value.block, value.count, bytes)) throw new Error('the index reads outside of the disk')

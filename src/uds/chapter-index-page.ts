@@ -102,16 +102,33 @@ export function findInIndexPage(
   const list = chapterList(names, nameAt, geometry.listsPerChapter) - firstListOfPage(page, at)
   if (list < 0 || list >= listCountOfPage(page, at)) return DAMAGED_LIST
   const coding = geometry.chapterCoding
-  const { payloadBits } = coding
+  const { payloadBits, minBits, minKeys, incrKeys } = coding
+  const codeMask = (1 << minBits) - 1
   const key = chapterAddress(names, nameAt)
   const start = listStart(page, at, list)
   const end = listStart(page, at, list + 1)
   let reached = 0
   let found = NO_RECORD_PAGE
   for (let bit = start; bit < end; ) {
-    const delta = readDelta(coding, page, at, bit + payloadBits, end)
-    if (delta === NO_DELTA) return DAMAGED_LIST
-    const behind = bit + payloadBits + deltaLength(coding, delta)
+    const codeBit = bit + payloadBits
+    const byte = at + (codeBit >>> 3)
+    const word =
+      (page[byte] | (page[byte + 1] << 8) | (page[byte + 2] << 16) | (page[byte + 3] << 24)) >>> (codeBit & 7)
+    let delta = word & codeMask
+    let behind = codeBit + minBits
+    if (delta >= minKeys) {
+      const rest = word >>> minBits
+      if (rest !== 0) {
+        const zeros = 31 - Math.clz32(rest & -rest)
+        delta += zeros * incrKeys
+        behind += zeros + 1
+      } else {
+        // More zeros than a word has room for.
+        delta = readDelta(coding, page, at, codeBit, end)
+        if (delta === NO_DELTA) return DAMAGED_LIST
+        behind = codeBit + deltaLength(coding, delta)
+      }
+    }
     if (delta === 0 && bit !== start) {
       // A collision: it has the key of the entry before it, and a name of its own.
       if (behind + NAME_BITS > end) return DAMAGED_LIST
@@ -121,6 +138,7 @@ export function findInIndexPage(
       bit = behind + NAME_BITS
       continue
     }
+    if (behind > end) return DAMAGED_LIST
     reached += delta
     if (reached > key) break
     if (reached === key) found = recordPage(geometry, readBits(page, at, bit, payloadBits))

@@ -15,15 +15,16 @@ import type { IndexMemory } from './index-memory.js'
 import type { IndexPageMap } from './index-page-map.js'
 import type { OpenChapterMemory } from './open-chapter.js'
 import { encodeRecordPage } from './record-page.js'
+import { type ChapterNames, SortedChapterIndex } from './sorted-chapter-index.js'
 import { type Steps, type StorageCommand, StorageOp } from './storage-steps.js'
 import type { VolumeNonce } from './volume-index-save.js'
 
 const BLOCKS_PER_PAGE = PAGE_BYTES / 4096
 
 export class ChapterWriter {
-  /** Pages written, and records that fill places. */
   pagesWritten = 0
-  filled = 0
+  /** What cannot be indexed whole is left to the second, name by name. */
+  private readonly sorted: SortedChapterIndex
   readonly index: ChapterIndex
   private readonly geometry: IndexGeometry
   /** The records of one page, in the order in which they came. */
@@ -40,6 +41,7 @@ export class ChapterWriter {
     private readonly volumeBlock: number,
   ) {
     this.geometry = memory.geometry
+    this.sorted = new SortedChapterIndex(this.geometry, nonce)
     this.index = new ChapterIndex(this.geometry, nonce)
     this.write = { op: StorageOp.Write, block: 0, count: 0, bytes: memory.writerPages, at: 0 }
     this.flush = { op: StorageOp.Flush, block: 0, count: 0, bytes: memory.writerPages, at: 0 }
@@ -50,10 +52,12 @@ export class ChapterWriter {
     const shares = this.memory.openChapters.map((pair) => pair[chapter & 1]!)
     const fill = shares.find((share) => share.size === share.capacity)
     assert(fill !== undefined, 'a chapter is closed when a zone has filled its share')
-    this.index.clear()
+    this.sorted.clear()
     yield* this.writeRecords(chapter, shares, fill)
     yield this.flush
-    yield* this.writeIndex(chapter)
+    const isWhole = this.sorted.plan()
+    if (!isWhole) this.enterOneByOne(shares, fill)
+    yield* this.writeIndex(chapter, isWhole, new SharedNames(shares))
     yield this.flush
   }
 
@@ -62,7 +66,7 @@ export class ChapterWriter {
     shares: readonly OpenChapterMemory[],
     fill: OpenChapterMemory,
   ): Steps<void> {
-    const { geometry, records, isFill } = this
+    const { geometry, records, isFill, sorted } = this
     const { writerPages } = this.memory
     const first = geometry.volumePage(geometry.physicalChapter(chapter), geometry.indexPagesPerChapter)
     let at = 0
@@ -70,7 +74,8 @@ export class ChapterWriter {
       this.collect(page * RECORDS_PER_PAGE, shares, fill)
       encodeRecordPage(records, 0, writerPages, at)
       for (let i = 0; i < RECORDS_PER_PAGE; i++) {
-        if (isFill[i] === 0) this.index.put(records, i * RECORD_BYTES, page)
+        if (isFill[i] === 0) sorted.add(records, i * RECORD_BYTES)
+        else sorted.skip()
       }
       at += PAGE_BYTES
       if (at < writerPages.length && page + 1 < geometry.recordPagesPerChapter) continue
@@ -79,8 +84,8 @@ export class ChapterWriter {
     }
   }
 
-  private *writeIndex(chapter: number): Steps<void> {
-    const { geometry, pageMap } = this
+  private *writeIndex(chapter: number, isWhole: boolean, names: ChapterNames): Steps<void> {
+    const { geometry, pageMap, sorted, index } = this
     const { writerPages } = this.memory
     const physical = geometry.physicalChapter(chapter)
     const first = geometry.volumePage(physical, 0)
@@ -88,7 +93,9 @@ export class ChapterWriter {
     let list = 0
     let at = 0
     for (let page = 0; page <= last; page++) {
-      list += this.index.packPage(chapter, list, page === last, writerPages, at)
+      list += isWhole
+        ? sorted.writePage(chapter, page, list, names, writerPages, at)
+        : index.packPage(chapter, list, page === last, writerPages, at)
       pageMap.set(physical, page, list - 1)
       at += PAGE_BYTES
       if (at < writerPages.length && page < last) continue
@@ -97,6 +104,18 @@ export class ChapterWriter {
     }
     assert(list === geometry.listsPerChapter, 'the pages of a chapter have all its lists')
     pageMap.lastUpdate = chapter
+  }
+
+  /** Enters all names in the order of their places, so that what finds no room is what came too late. */
+  private enterOneByOne(shares: readonly OpenChapterMemory[], fill: OpenChapterMemory): void {
+    const { geometry, records, isFill, index } = this
+    index.clear()
+    for (let page = 0; page < geometry.recordPagesPerChapter; page++) {
+      this.collect(page * RECORDS_PER_PAGE, shares, fill)
+      for (let i = 0; i < RECORDS_PER_PAGE; i++) {
+        if (isFill[i] === 0) index.put(records, i * RECORD_BYTES, page)
+      }
+    }
   }
 
   private *writePages(page: number, bytes: number): Steps<void> {
@@ -118,12 +137,23 @@ export class ChapterWriter {
       if (isMissing) copyRecord(fill.records, fillAt, this.records, i * RECORD_BYTES)
       else copyRecord(share.records, place * RECORD_BYTES, this.records, i * RECORD_BYTES)
       this.isFill[i] = isMissing ? 1 : 0
-      if (isMissing) this.filled++
       if (++zone === zones) {
         zone = 0
         place++
       }
     }
+  }
+}
+
+/** The names of a chapter in the shares of its zones. */
+class SharedNames implements ChapterNames {
+  constructor(private readonly shares: readonly OpenChapterMemory[]) {}
+
+  readName(place: number, name: Uint8Array): void {
+    const { shares } = this
+    const { records } = shares[place % shares.length]!
+    const at = Math.floor(place / shares.length) * RECORD_BYTES
+    for (let i = 0; i < name.length; i++) name[i] = records[at + i]
   }
 }
 

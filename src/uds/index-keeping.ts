@@ -50,6 +50,10 @@ export class IndexKeeping implements Openable, KeeperPort {
   /** Why the open index cannot go on. */
   private broken: string | null = null
   private held = false
+  /** The way to rest, until it is gone. */
+  private toRest: (() => Steps<void>) | null = null
+  /** A new index is being made, which is soon done and is not left half way. */
+  private making = false
 
   constructor(
     private readonly context: ZoneContext,
@@ -112,7 +116,9 @@ export class IndexKeeping implements Openable, KeeperPort {
   /** Something has changed that steps may wait for. */
   private look(): void {
     this.whole.wake()
-    if (this.broken !== null && !this.whole.isBusy && !this.held) this.giveUp()
+    if (this.whole.isBusy) return
+    if (this.held) this.goToRest()
+    else if (this.broken !== null) this.giveUp()
   }
 
   // Opening.
@@ -122,6 +128,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     this.whole.start(this.opening(create), (error) => {
       if (error === null) this.lifecycle.opened()
       else this.failed('the index cannot be opened', error.message)
+      this.look()
     })
   }
 
@@ -142,6 +149,8 @@ export class IndexKeeping implements Openable, KeeperPort {
     } catch (error) {
       yield* this.forget()
       throw error
+    } finally {
+      this.making = false
     }
   }
 
@@ -157,6 +166,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   }
 
   private *create(): Steps<ChapterRange> {
+    this.making = true
     this.count(Counter.IndexesMade)
     this.use(yield* createLayout(this.place, this.birth()))
     yield* this.order(IndexOrder.Begin)
@@ -271,29 +281,38 @@ export class IndexKeeping implements Openable, KeeperPort {
 
   // Rest: with the volume.
 
-  /** Begins nothing more. What is open comes to rest, and is saved if that is wanted; what opens waits. */
+  /** Begins nothing more. What is open comes to rest, and is saved if that is wanted; what is loaded waits. */
   rest(save: boolean): void {
     this.lifecycle.rest()
     this.held = true
-    if (this.lifecycle.stage === IndexStage.Opening) {
+    this.toRest = save ? () => this.save() : () => this.quiet()
+    if (this.lifecycle.stage === IndexStage.Opening && !this.making) {
       this.whole.hold()
       this.works[Work.Own].hold()
     }
-    if (this.lifecycle.stage !== IndexStage.Open || this.whole.isBusy) return
-    this.whole.start(save ? this.save() : this.quiet(), (error) => {
-      if (error === null) return
-      this.broken ??= `it cannot be saved: ${error.message}`
+    this.look()
+  }
+
+  private goToRest(): void {
+    const { toRest } = this
+    if (toRest === null || this.lifecycle.stage !== IndexStage.Open) return
+    this.toRest = null
+    this.whole.start(toRest(), (error) => {
+      if (error !== null) this.broken ??= `it cannot be saved: ${error.message}`
     })
   }
 
   /** Whether nothing is with the disk, nor will be before `goOn`. */
   get rests(): boolean {
-    if (this.lifecycle.stage === IndexStage.Opening) return this.works.every((work) => !work.isWithBio)
-    return !this.whole.isBusy && this.works.every((work) => !work.isBusy)
+    const { stage } = this.lifecycle
+    if (stage === IndexStage.Opening) return !this.making && this.works.every((work) => !work.isWithBio)
+    if (stage === IndexStage.Open && this.toRest !== null) return false
+    return this.works.every((work) => !work.isBusy)
   }
 
   goOn(): void {
     this.held = false
+    this.toRest = null
     this.whole.release()
     this.lifecycle.goOn()
     this.look()

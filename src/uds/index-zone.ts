@@ -105,6 +105,8 @@ export class IndexZone implements Zone, ZonePort {
   endPass(): void {
     this.finishRest()
     const { counters } = this.context
+    counters[Counter.PrivateBytes] = this.part === null ? 0 : this.part.memoryBytes
+    if (this.part !== null) counters[Counter.IndexEntriesDiscarded] = this.part.discarded
     counters[Counter.IndexEntries] = this.part === null ? 0 : this.part.entries
   }
 

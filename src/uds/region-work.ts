@@ -102,7 +102,7 @@ export class RegionWork {
     if (status !== Status.Success) return this.goOn(failure(command, status))
     if (command.op === StorageOp.Read && !this.isInArena(command)) this.copyOut(command)
     this.moved += this.moving
-    if (command.op !== StorageOp.Flush && this.moved < command.count) this.send(command)
+    if (this.moved < command.count) this.send(command)
     else this.goOn(null)
   }
 
@@ -141,7 +141,7 @@ export class RegionWork {
   }
 
   private whyNot({ op, block, count }: StorageCommand): Error | null {
-    if (op === StorageOp.Flush) return null
+    if (op === StorageOp.Flush || op === StorageOp.Pause) return null
     const { region } = this
     assert(count > 0, 'a transfer has blocks')
     if (block >= region.block && block + count <= region.block + region.blocks) return null
@@ -156,8 +156,9 @@ export class RegionWork {
     const { vio } = this
     vios.status[vio] = Status.Success
     this.withBio = true
+    this.moving = 0
+    if (command.op === StorageOp.Pause) return post.send(this.back, vio)
     if (command.op === StorageOp.Flush) {
-      this.moving = 0
       vios.aim(vio, IoKind.Index, ZERO_BLOCK, this.bufferAt, 0, this.back)
       return post.send(hop(BioOp.Flush, placement.writer), vio)
     }
@@ -196,6 +197,7 @@ const VERBS: Readonly<Record<StorageOp, string>> = {
   [StorageOp.Read]: 'read',
   [StorageOp.Write]: 'write',
   [StorageOp.Flush]: 'flush',
+  [StorageOp.Pause]: 'pause',
 }
 
 function failure({ op, block, count }: StorageCommand, status: Status): Error {

@@ -426,11 +426,13 @@ export class ZoneIndex {
 
   /** A name that the volume index does not have may be in a sparse chapter whose whole index is in memory. */
   private lookUpUnindexed(row: number): Lookup {
+    const { sparse } = this
+    // Where the volume index has every name, one that was found and is not there now was forgotten meanwhile.
+    if (sparse === null) return Lookup.Missing
     const progress: Progress = this.progress[row]
     if (progress === Progress.Found) return Lookup.Found
     if (progress === Progress.Missing) return Lookup.Missing
-    const { sparse } = this
-    if (sparse === null || isSample(this.requests.names, row * DATA_BYTES)) return Lookup.Missing
+    if (isSample(this.requests.names, row * DATA_BYTES)) return Lookup.Missing
     if (progress === Progress.RecordPage && this.chaptersOf[row] >= this.oldest) {
       return this.lookUpRecord(row, this.chaptersOf[row], this.recordPages[row])
     }

@@ -1,11 +1,13 @@
 /** The index on real threads: it outlives the volume's run, and comes and goes while clients are served. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { VdoError } from '../../src/base/errors.js'
 import { indexShapeOf } from '../../src/format/index-region.js'
 import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { serveNbd } from '../../src/server/nbd/nbd-server.js'
+import { Counter } from '../../src/vio/counters.js'
 import { randomBytes } from '../kernel/content.js'
 import { requireTool, runOk, withTempDir } from '../tools.js'
 import { formatInMemory } from './memory-volume.js'
@@ -159,6 +161,8 @@ describe('the index of a volume on threads', function () {
       async (volume) => {
         await volume.write(0, data)
         await volume.flush()
+        // A chapter is written behind the clients' backs.
+        while (volume.host.arena.total(Counter.IndexChaptersWritten) === 0) await turn()
       },
       'halt',
     )

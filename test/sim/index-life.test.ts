@@ -76,6 +76,17 @@ describe('the index of a volume that serves', function () {
     expect(world.reports).to.deep.equal([])
   })
 
+  it('that is new is there after the shortest life', () => {
+    const world = new IndexWorld(lend, { seed: 14, zones: 3 })
+    expect(world.state).to.equal('opening')
+    world.save()
+    expect([world.state, world.total(Counter.IndexSaves)]).to.deep.equal(['online', 1])
+    world.reopen()
+    world.untilSettled()
+    expect(world.total(Counter.IndexLoads)).to.equal(1)
+    expect(world.reports).to.deep.equal([])
+  })
+
   describe('whose region was spoilt', () => {
     const spoil: Record<string, (world: IndexWorld, prng: Prng) => void> = {
       'all zeros': ({ store, place }) => {

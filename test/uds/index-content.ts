@@ -33,7 +33,11 @@ export function placeOfSample({ facts, geometry }: Sample): IndexPlace {
 }
 
 /** Every entry of the volume index of all zones, as text, one line a list. */
-export function* entriesOf({ zones }: IndexContent): Generator<string> {
+export function* entriesOf({
+  zones,
+}: {
+  readonly zones: readonly { readonly volumeIndex: VolumeIndex }[]
+}): Generator<string> {
   for (const i of zones[0]!.volumeIndex.parts.keys()) {
     for (const { volumeIndex } of zones) {
       const part = volumeIndex.parts[i]!

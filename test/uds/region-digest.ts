@@ -2,8 +2,11 @@
 import { createHash } from 'node:crypto'
 import { listCountOfPage, listStart } from '../../src/uds/chapter-index-page.js'
 import { type IndexGeometry, PAGE_BYTES } from '../../src/uds/geometry.js'
+import { VolumeIndex } from '../../src/uds/volume-index.js'
+import { loadVolumeIndex, type VolumeNonce } from '../../src/uds/volume-index-save.js'
 import { VOLUME_BLOCK, writtenSlots } from './chapter-samples.js'
-import type { MapStorage } from './uds-samples.js'
+import { entriesOf } from './index-content.js'
+import { areasOfSave, type MapStorage } from './uds-samples.js'
 
 const BLOCK_BYTES = 4096
 
@@ -24,8 +27,17 @@ export function pageOfChapter(
   return bytes
 }
 
-/** Digest of everything from super block to the last save. */
-export function digestOfRegion(storage: MapStorage, geometry: IndexGeometry): string {
+/**
+ * Digest of everything from super block to the save in the first slot, which has volume indexes of so many zones. Of
+ * these it takes what is in their lists: where in its first byte a list begins, and what is beside it there, means
+ * nothing.
+ */
+export function digestOfRegion(
+  storage: MapStorage,
+  geometry: IndexGeometry,
+  nonce: VolumeNonce,
+  zones: number,
+): string {
   const hash = createHash('sha256')
   const behind = VOLUME_BLOCK + geometry.region.chapterBlocks
   for (const slot of writtenSlots(geometry, storage)) {
@@ -34,8 +46,15 @@ export function digestOfRegion(storage: MapStorage, geometry: IndexGeometry): st
       hash.update(pageOfChapter(storage, geometry, slot, page))
     }
   }
-  const others = [...storage.blocks.keys()].filter((block) => block < VOLUME_BLOCK || block >= behind)
-  for (const block of others.sort((a, b) => a - b)) {
+  const { volumeIndex: areas } = areasOfSave(geometry, 0, zones)
+  const volumeIndex = new VolumeIndex(geometry, 0, 1)
+  storage.run(loadVolumeIndex(volumeIndex, nonce, areas))
+  for (const { low, high } of volumeIndex.parts) hash.update(`chapters ${low} to ${high}`)
+  for (const line of entriesOf({ zones: [{ volumeIndex }] })) hash.update(line)
+  const isOther = (block: number): boolean =>
+    (block < VOLUME_BLOCK || block >= behind) &&
+    !areas.some((area) => block >= area.block && block < area.block + area.blocks)
+  for (const block of [...storage.blocks.keys()].filter(isOther).sort((a, b) => a - b)) {
     const bytes = storage.blocks.get(block)!
     if (bytes.every((byte) => byte === 0)) continue
     hash.update(`block ${block}`).update(bytes.subarray(0, BLOCK_BYTES))

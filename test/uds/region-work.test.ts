@@ -162,6 +162,18 @@ describe('work on the region of an index', () => {
     expect(ended).to.deep.equal([null])
   })
 
+  it('takes a pause as a message to itself', () => {
+    start(
+      (function* () {
+        yield command(StorageOp.Pause, 0, 0, new Uint8Array(0))
+      })(),
+    )
+    expect(bench.takeAll()).to.deep.equal([{ op: IndexOp.Worked, zone: 0, operand: vio }])
+    expect(ended).to.deep.equal([])
+    work.returned()
+    expect(ended).to.deep.equal([null])
+  })
+
   it('lets a broken invariant through', () => {
     const broken = (function* (): Steps<void> {
       yield WAIT

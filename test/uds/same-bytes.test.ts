@@ -17,7 +17,7 @@ describe('an index that is asked what the original was asked', () => {
       const index = newIndexLike(name, { zones })
       runOperations(index, sequence)
       const { storage, layout } = index
-      expect(digestOfRegion(storage, layout.geometry)).to.equal(region)
+      expect(digestOfRegion(storage, layout.geometry, layout.nonce, zones)).to.equal(region)
       if (answers === undefined) return
 
       // The original was opened by one zone.
@@ -32,9 +32,9 @@ describe('an index that is asked what the original was asked', () => {
 
   it('has the digests of the original to meet', function () {
     this.timeout(30_000)
-    for (const { name, region, answers } of SEQUENCES) {
-      const { storage, geometry } = openSample(this, name)
-      expect(digestOfRegion(storage, geometry), name).to.equal(region)
+    for (const { name, zones, region, answers } of SEQUENCES) {
+      const { storage, geometry, nonce } = openSample(this, name)
+      expect(digestOfRegion(storage, geometry, nonce, zones), name).to.equal(region)
       if (answers !== undefined) expect(digest(readExpected(this, name)), name).to.equal(answers.digest)
     }
   })

@@ -122,11 +122,35 @@ describe('a whole dense index', () => {
           agree(index, list, 100_000)
           wraps += index.keeper.newest
         }),
-        { seed: 40 + zones, numRuns: 2 },
+        { seed: 40 + zones, numRuns: 2, endOnFailure: true },
       )
       expect(wraps).to.be.greaterThan(20)
     })
   }
+
+  it('keeps what it can of names that chapters cannot tell apart', () => {
+    const index = newIndex(TINY, { zones: 1 })
+    const names = Array.from({ length: 3 * 2048 }, (_, i) => {
+      const name = nameOf(i)
+      // All of them have one list and one key in their chapter.
+      name.fill(0x2a, 9, 14)
+      return name
+    })
+    for (const name of names) index.ask(IndexRequest.Post, name, name)
+    index.settle()
+    expect(index.keeper.newest).to.equal(3)
+    // 1 bit of page, 16 of code and 128 of name each, but for the first.
+    const perChapter = 1 + Math.floor(65_535 / 145) - 1
+    expect(index.keeper.writer.index.overflows).to.be.within(3 * (2047 - perChapter), 3 * (2049 - perChapter))
+    let found = 0
+    for (const name of names.slice(0, 2048)) {
+      if (index.ask(IndexRequest.QueryNoUpdate, name) === IndexLocation.None) continue
+      expect(index.requests.known.subarray(0, 16)).to.deep.equal(name)
+      found++
+    }
+    // The entry without a name leads to its record page, for whoever is on it.
+    expect(found).to.equal(1024)
+  })
 
   it('of the small geometry answers as a map of what was used last', function () {
     this.timeout(60_000)
@@ -134,7 +158,7 @@ describe('a whole dense index', () => {
       fc.property(runs(20_000), (list) => {
         agree(newIndex(smallIndexShape(false), { zones: 1 }), list, 150_000)
       }),
-      { seed: 50, numRuns: 1 },
+      { seed: 50, numRuns: 1, endOnFailure: true },
     )
   })
 })
@@ -276,6 +300,56 @@ describe('an index under load', () => {
       if (shape.sparse) expect(index.count(IndexCount.PostsFoundSparse)).to.be.greaterThan(100)
     })
   }
+})
+
+describe('requests for one name that wait for its page together', () => {
+  /** An index in whose first chapter name 0 is. */
+  function filled(): LocalIndex {
+    const index = newIndex(TINY, { zones: 1, rows: 8 })
+    for (let i = 0; i < 5000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
+    index.settle()
+    return index
+  }
+
+  /** Hands them all in before any page comes; gives what each found, by row. */
+  function together(index: LocalIndex, kinds: readonly IndexRequest[]): (string | null)[] {
+    kinds.forEach((kind, row) => index.submit(row, kind, nameOf(0), new Uint8Array(16).fill(row + 1)))
+    expect(index.zones[0]!.isIdle).to.equal(false)
+    index.settle()
+    return kinds.map((_, row) => {
+      if (index.requests.locations[row] === IndexLocation.None) return null
+      return Buffer.from(index.requests.known.subarray(16 * row, 16 * row + 16)).toString('hex')
+    })
+  }
+
+  const first = Buffer.from(nameOf(0)).toString('hex')
+  const given = (row: number): string => `0${row + 1}`.repeat(16)
+
+  it('see what those before them did', () => {
+    const { Post, Update, Query, QueryNoUpdate } = IndexRequest
+    expect(together(filled(), [Query, Update, Post, Update, QueryNoUpdate])).to.deep.equal([
+      first,
+      first,
+      given(1),
+      given(1),
+      given(3),
+    ])
+  })
+
+  it('find nothing once it is forgotten, but what comes after that', () => {
+    const { Post, Delete, Query } = IndexRequest
+    expect(together(filled(), [Delete, Query, Post, Query])).to.deep.equal([first, null, null, given(2)])
+  })
+
+  it('read each page once', () => {
+    const index = filled()
+    const { Query } = IndexRequest
+    const reads = (): number =>
+      index.count(IndexCount.IndexPageReads) + index.count(IndexCount.RecordPageReads)
+    const before = reads()
+    together(index, [Query, Query, Query, Query, Query])
+    expect(reads() - before).to.equal(2)
+  })
 })
 
 describe('an index that fails', () => {

@@ -284,6 +284,15 @@ describe('the admin zone', () => {
     expect(answer).to.equal(Status.InvalidRequest)
   })
 
+  it('leaves slabs and index alone in a volume that is read-only from the start', async () => {
+    await open(VolumeState.ReadOnly, LoadKind.ReadOnly)
+    const visited = command(AdminCommand.Load)
+      .split(' ')
+      .filter((name) => !name.includes('!'))
+    expect(visited.join(' ')).to.equal('journal0 logical0 logical1 hash0 hash1 packer0 flush0')
+    expect(answer).to.equal(Status.Success)
+  })
+
   it('knows when the store is to be left alone', () => {
     const { boards } = bench.arena
     const atRest = (which: AdminCommand): boolean => {

@@ -712,6 +712,30 @@ describe('a hash zone', () => {
       left(second)
     })
 
+    it('that comes soon after another does not make the timer go off at once again', () => {
+      enter(1)
+      bench.nowMs = 20
+      enter(2)
+      bench.nowMs = 5000
+      zone.receive(HashOp.QueryDeadline, 0)
+      expect(bench.timers.map((timer) => timer.at)).to.deep.equal([5000, 5100])
+      bench.nowMs = 5100
+      zone.receive(HashOp.QueryDeadline, 0)
+      expect(count(Counter.DedupeAdviceTimeouts)).to.equal(2)
+      expect(bench.timers.length).to.equal(2)
+    })
+
+    it('is not asked while the index is not open', () => {
+      for (const stage of [IndexStage.Closed, IndexStage.Opening, IndexStage.Closing]) {
+        context.boards.indexStage = stage
+        const vio = enter()
+        expect(bench.sent.map(({ op }) => op)).not.to.include(IndexOp.Request)
+        writeAndReturn(vio)
+        left(vio)
+      }
+      quiet()
+    })
+
     it('to update the index holds nobody up for ever', () => {
       const vio = enter()
       answer(CANDIDATE)
