@@ -14,6 +14,7 @@
  * An index that fails, at any time, is closed and says so until it is opened again. Owned by index zone 0.
  */
 import { assert, unreachable } from '../base/assert.js'
+import { Status } from '../base/status.js'
 import { IndexStage } from '../vio/boards.js'
 import { FrontOp, hop, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
@@ -137,9 +138,10 @@ export class IndexLifecycle {
     }
   }
 
-  /** A volume that is read-only from the start is never written, its index neither. */
+  /** A volume that is read-only is not written, its index neither. */
   private get isForbidden(): boolean {
-    return this.context.volume.load === LoadKind.ReadOnly
+    const { volume, boards } = this.context
+    return volume.load === LoadKind.ReadOnly || boards.readOnlyReason !== Status.Success
   }
 
   private enter(stage: IndexStage): void {
