@@ -106,13 +106,12 @@ export class IndexLifecycle {
     this.enter(IndexStage.Closing)
   }
 
-  /** The index cannot be opened, or cannot go on. What is wanted is forgotten with it. */
+  /** The index cannot be opened, or cannot go on. A new one is made if that is wanted; anything else is not tried. */
   failed(sentence: string): void {
     const { boards } = this.context
     boards.indexProblem = sentence
     boards.indexFailed = true
-    this.wantsOpen = false
-    this.wantsNew = false
+    if (!this.wantsNew) this.wantsOpen = false
     this.enter(IndexStage.Closed)
     this.advance()
   }
