@@ -379,6 +379,28 @@ describe('a sample in a sparse chapter', () => {
     })
   }
 
+  it('brings it until it ends', () => {
+    const { index, samples } = filled(1)
+    const look = (i: number): IndexLocation => index.ask(IndexRequest.QueryNoUpdate, nameOf(i))
+    let next = 12_000
+    const postUntil = (newest: number): void => {
+      for (; index.keeper.newest < newest; next++) {
+        index.ask(IndexRequest.Post, nameOf(next), nameOf(next))
+        index.settle()
+      }
+    }
+    postUntil(39)
+    expect([look(samples[0]!), look(1), look(2)]).to.deep.equal(Array(3).fill(IndexLocation.Sparse))
+    postUntil(40)
+    expect([look(samples[0]!), look(1), look(2)]).to.deep.equal(Array(3).fill(IndexLocation.None))
+
+    // Its place goes to the next chapter that is brought.
+    const later = Array.from({ length: 200 }, (_, i) => 5200 + i).find((i) => isSample(nameOf(i), 0))!
+    expect(look(later)).to.equal(IndexLocation.Sparse)
+    const { order, live, chapters } = index.memory.sparseList
+    expect([...order.subarray(0, live)].map((entry) => chapters[entry])).to.deep.equal([5])
+  })
+
   it('brings it once, however many ask at once', () => {
     const { index, samples } = filled(4)
     samples.slice(0, 8).forEach((i, row) => index.submit(row, IndexRequest.QueryNoUpdate, nameOf(i)))
