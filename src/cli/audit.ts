@@ -3,7 +3,7 @@
 import { Command } from 'commander'
 import type { AuditResult, SlabErrors } from '../repair/audit-report.js'
 import { ExitStatus } from './exit-status.js'
-import { showProgress } from './progress.js'
+import { NO_PROGRESS, showProgress } from './progress.js'
 
 interface AuditCommandOptions {
   readonly verbose?: boolean
@@ -34,7 +34,8 @@ async function auditVolume(
   ])
   // A volume that changes while it is read agrees with nothing.
   const unlock = await lockStore(path, 'Cannot audit')
-  const progress = showProgress('Auditing')
+  // Problems that are told as they are found would break the line.
+  const progress = verbose ? NO_PROGRESS : showProgress('Auditing')
   let result: AuditResult
   try {
     result = auditFile(path, {

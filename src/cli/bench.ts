@@ -7,6 +7,7 @@ import { ROWS } from './bench/rows.js'
 import type { BenchOptions } from './bench/run-bench.js'
 
 const STORES = ['memory', 'file'] as const
+const NAME_KEEPERS = ['index', 'map'] as const
 /** A row of the whole index takes some seconds for these. */
 const INDEX_CHAPTERS = 16
 const ROW_NAMES = [...ROWS.map(({ name }) => name), ...Object.values(INDEX_ROWS)]
@@ -27,6 +28,12 @@ export function benchCommand(): Command {
       "thread profiles: 'default', 'tiny', 'wide', or YAML files",
       listOf('--threads', (text) => text),
       ['tiny', 'default'],
+    )
+    .option(
+      '--names <kinds>',
+      'what remembers names: index, map (in memory, for comparison), or both',
+      listOf('--names', oneOf('--names', NAME_KEEPERS)),
+      ['index'],
     )
     .option(
       '--depth <depths>',

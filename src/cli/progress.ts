@@ -1,5 +1,6 @@
 /** How far a long command has come: one line on a terminal that is rewritten, and nothing anywhere else. */
 
+import type { Writable } from 'node:stream'
 import { Presets, SingleBar } from 'cli-progress'
 
 export interface Progress {
@@ -9,14 +10,17 @@ export interface Progress {
   stop(): void
 }
 
-const SILENT: Progress = { update: () => {}, stop: () => {} }
+export const NO_PROGRESS: Progress = { update: () => {}, stop: () => {} }
 
 /** Shows progress on `stream` if it is a terminal; `title` stands before the bar, what is being done after it. */
-export function showProgress(title: string, stream: NodeJS.WriteStream = process.stderr): Progress {
-  if (!stream.isTTY) return SILENT
+export function showProgress(
+  title: string,
+  stream: Writable & { readonly isTTY?: boolean } = process.stderr,
+): Progress {
+  if (stream.isTTY !== true) return NO_PROGRESS
   const bar = new SingleBar(
     {
-      stream,
+      stream: stream as NodeJS.WritableStream,
       format: `${title} {bar} {percentage} % {what}`,
       clearOnComplete: true,
       hideCursor: true,

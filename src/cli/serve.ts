@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 
 import { VdoError } from '../base/errors.js'
@@ -35,6 +36,11 @@ export interface ServableVolume {
   /** Settles if the engine stops by itself. */
   readonly halted: Promise<Error>
   statistics(): Statistics
+  /** What VDO's messages of these names do. Each settles when the index has come to rest. */
+  createIndex(): Promise<void>
+  closeIndex(): Promise<void>
+  enableIndex(): Promise<void>
+  disableIndex(): Promise<void>
   /** Saves and ends. */
   close(): Promise<void>
   /** Ends at once and saves nothing. */
@@ -280,7 +286,27 @@ function controlMethods(file: string, uri: string, options: ServeOptions, volume
       threads: options.threads,
       exports: [uri],
     }),
+    'index-create': () => indexAfter(volume, volume.createIndex()),
+    'index-close': () => indexAfter(volume, volume.closeIndex()),
+    'index-enable': () => indexAfter(volume, volume.enableIndex()),
+    'index-disable': () => indexAfter(volume, volume.disableIndex()),
   }
+}
+
+/** How long a message waits for the index: a rebuild takes longer, and goes on without. */
+const INDEX_PATIENCE_MS = 2000
+
+/** What the statistics say of the index when it has come to rest, or after a while. */
+async function indexAfter(volume: ServableVolume, outcome: Promise<void>): Promise<unknown> {
+  const patience = new AbortController()
+  // Why it failed, if it did, is in the statistics.
+  const settled = outcome.catch(() => {})
+  await Promise.race([
+    settled,
+    sleep(INDEX_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {}),
+  ])
+  patience.abort()
+  return volume.statistics().index
 }
 
 function announce(file: string, uri: string, options: ServeOptions, volume: ServableVolume): void {

@@ -9,6 +9,7 @@ import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
 import { forceRebuildCommand } from './force-rebuild.js'
 import { formatCommand } from './format.js'
+import { messageCommand } from './message.js'
 import { readOnlyCommand } from './read-only.js'
 import { runProgram } from './run-program.js'
 import { type ServeParts, serveCommand } from './serve.js'
@@ -51,6 +52,7 @@ const program = new Command('vdo')
   .addCommand(formatCommand())
   .addCommand(serveCommand(parts))
   .addCommand(statsCommand())
+  .addCommand(messageCommand())
   .addCommand(auditCommand())
   .addCommand(readOnlyCommand())
   .addCommand(forceRebuildCommand())

@@ -10,7 +10,10 @@ import type { Doorbell } from '../reactor/doorbell.js'
 import { Reactor } from '../reactor/reactor.js'
 import type { Zone } from '../reactor/zone.js'
 import { RepairZone } from '../repair/repair-zone.js'
+import type { IndexOutside } from '../uds/index-outside.js'
 import { IndexZone } from '../uds/index-zone.js'
+import { MemoryIndexZone } from '../uds/memory-index-zone.js'
+import type { RegionPlace } from '../uds/region-work.js'
 import { Room } from '../vio/opcodes.js'
 import { Placement } from '../vio/placement.js'
 import type { Volume } from '../vio/volume.js'
@@ -35,6 +38,8 @@ export interface EngineConfig {
   readonly shape: VolumeShape
   readonly volume: Volume
   readonly superBlock: SuperBlock
+  /** Where the region of the index lies on the device, in blocks. */
+  readonly indexRegion: RegionPlace
 }
 
 /** What the driver hands in for one thread. */
@@ -43,6 +48,7 @@ export interface ThreadDriver {
   readonly native: Native
   readonly clock: Clock
   readonly doorbell: Doorbell
+  readonly outside: IndexOutside
   /** A device object for a bio zone of this thread. */
   device(bioZone: number): BlockDevice
 }
@@ -103,12 +109,18 @@ function makeZone(config: EngineConfig, driver: ThreadDriver, reactor: Reactor, 
     case Room.Bio:
       return new BioZone(context, driver.device(place.zone))
     case Room.Index:
-      return new IndexZone(context)
+      return makeIndexZone(config, driver, context)
     case Room.Admin:
       return new AdminZone(context, config.superBlock)
     case Room.Repair:
       return new RepairZone(context)
   }
+}
+
+function makeIndexZone({ indexRegion }: EngineConfig, driver: ThreadDriver, context: ZoneContext): Zone {
+  const { index } = driver.arena
+  if (index === null) return new MemoryIndexZone(context)
+  return new IndexZone(context, index, indexRegion, driver.outside)
 }
 
 function contextOf(

@@ -17,7 +17,7 @@ import type { Volume, ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
 /** For each size the least and the most that it may be, and why. */
-type Limit = readonly [size: keyof VolumeShape, least: number, most: number, why: string]
+type Limit = readonly [size: Exclude<keyof VolumeShape, 'index'>, least: number, most: number, why: string]
 
 const ANY = Number.MAX_SAFE_INTEGER
 
@@ -52,6 +52,8 @@ function limitsOf(shape: VolumeShape, volume: Volume, counts: ZoneCounts): Limit
     ['queryTimeoutMs', 1, ANY, 'the index answers later than at once'],
     ['allocationsPerZone', 1, ANY, 'the next zone comes after at least one'],
     ['indexNames', 1, ANY, 'an index remembers at least one name'],
+    ['indexChapterRecords', counts.index, ANY, 'each zone puts a record into a chapter'],
+    ['indexVios', 5, ANY, 'four are kept for work other than reading pages'],
   ]
 }
 

@@ -17,7 +17,17 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { resetCompression } from '../vio/compression.js'
 import { Counter } from '../vio/counters.js'
-import { type AdminCommand, AdminOp, FlushOp, FrontOp, hop, LogicalOp, PackerOp } from '../vio/opcodes.js'
+import {
+  type AdminCommand,
+  AdminOp,
+  FlushOp,
+  FrontOp,
+  hop,
+  type IndexControl,
+  IndexOp,
+  LogicalOp,
+  PackerOp,
+} from '../vio/opcodes.js'
 import { VioFlag } from '../vio/vio-table.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import { Client, type RequestTaker } from './client.js'
@@ -35,6 +45,10 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   readonly sizeBytes: number
   /** Called when a request was taken while nothing else would make the thread look: the host schedules a pass. */
   onWork: () => void = IGNORE as () => void
+
+  /** Called when the index comes to rest in a state, and when it has taken a control. */
+  onIndexSettled: () => void = IGNORE as () => void
+  private indexControls = 0
 
   private readonly free: Int32Array
   private freeCount: number
@@ -134,6 +148,13 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     this.onWork()
   }
 
+  /** Opens, makes, closes, uses or does not use the index; gives the number by which the board counts it. */
+  controlIndex(control: IndexControl): number {
+    this.context.post.send(hop(IndexOp.Control, 0), control)
+    this.onWork()
+    return ++this.indexControls
+  }
+
   /** Hands a command to the admin zone. */
   administer(command: AdminCommand, done: Completion): void {
     assert(this.adminDone === null, 'one administrative command at a time')
@@ -168,6 +189,8 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
         return this.flushDone(vioIndex(operand))
       case FrontOp.AdminAnswer:
         return this.adminAnswer()
+      case FrontOp.IndexSettled:
+        return this.onIndexSettled()
       default:
         unreachable('the front end knows the message', op)
     }

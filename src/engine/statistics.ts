@@ -174,6 +174,8 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     }),
     memoryUsage: { bytesUsed, peakBytesUsed: bytesUsed },
     index: {
+      state: boards.indexState,
+      ...(boards.indexFailed && { problem: boards.indexProblem }),
       entriesIndexed: n(Counter.IndexEntries),
       postsFound: n(Counter.IndexPostsFound),
       postsNotFound: n(Counter.IndexPostsNotFound),

@@ -25,6 +25,21 @@ export interface ThreadPlan {
 
 export const MAX_THREADS = 32
 
+/** The plan with at least so many index zones: the threads that host some take turns with the others. */
+export function withIndexZones(plan: ThreadPlan, zones: number): ThreadPlan {
+  const { counts } = plan
+  if (counts.index >= zones) return plan
+  const added = plan.threads.map(({ zones: present }) => [...present])
+  const hosts = added.filter((present) => present.some(({ room }) => room === Room.Index))
+  for (let zone = counts.index; zone < zones; zone++) {
+    hosts[(zone - counts.index) % hosts.length].push({ room: Room.Index, zone })
+  }
+  return {
+    counts: { ...counts, index: zones },
+    threads: plan.threads.map(({ name }, i) => ({ name, zones: added[i] })),
+  }
+}
+
 /** All zones that a volume with these counts needs, the front end first. */
 export function allZones(counts: ZoneCounts): ZonePlace[] {
   const zones: ZonePlace[] = [{ room: Room.Front, zone: 0 }]

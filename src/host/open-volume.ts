@@ -8,15 +8,20 @@
  * ```
  */
 
+import { totalmem } from 'node:os'
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
+import { indexZonesFor, requireIndexMemory } from '../engine/index-size.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
+import { type ThreadPlan, withIndexZones } from '../engine/thread-plan.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { AdminCommand } from '../vio/opcodes.js'
+import { indexShapeOf } from '../format/index-region.js'
+import type { IndexState } from '../vio/boards.js'
+import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
@@ -73,19 +78,25 @@ export async function openVolumeOn(
   options: Omit<OpenOptions, 'device' | 'unsafe'>,
   release: () => void,
 ): Promise<VdoVolume> {
-  const plan = loadProfile(options.threads ?? 'default')
+  const profile = loadProfile(options.threads ?? 'default')
   const sound = store.kind === 'faulty' ? store.store : store
   const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
-  if (plan.counts.physical > volume.slabCount) {
+  if (profile.counts.physical > volume.slabCount) {
     throw new VdoError(
       'VDO_TOO_MANY_PHYSICAL_ZONES',
-      `Cannot open volume: the profile has ${plan.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
+      `Cannot open volume: the profile has ${profile.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
     )
   }
-  const shape = { ...VDO_SHAPE, ...options.shape }
+  const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
+  const shape = { ...VDO_SHAPE, index, ...options.shape }
+  const plan = planIndex(profile, shape, options.deduplication ?? true)
   requireRunnable(shape, volume, plan.counts)
-  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store, options.report)
+  const indexRegion = {
+    block: geometry.indexRegionStart - geometry.bioOffset,
+    blocks: superBlockPbn - geometry.indexRegionStart,
+  }
+  const host = await EngineHost.start({ plan, shape, volume, superBlock, indexRegion }, store, options.report)
   host.arena.boards.compressing = options.compression ?? true
   host.arena.boards.deduplicating = options.deduplication ?? true
   try {
@@ -97,6 +108,21 @@ export async function openVolumeOn(
     throw reason
   }
   return new VdoVolume(host, release)
+}
+
+/** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
+function planIndex(plan: ThreadPlan, { index }: VolumeShape, deduplication: boolean): ThreadPlan {
+  if (index === null || !deduplication) return plan
+  const wider = withIndexZones(plan, indexZonesFor(index, plan.counts.index))
+  requireIndexMemory(index, wider.counts.index, machineMemory())
+  return wider
+}
+
+/** Bytes of memory that this process may have: the machine's, or less. */
+function machineMemory(): number {
+  // 0 if nothing limits it; older versions of Node do not know.
+  const limit = process.constrainedMemory() ?? 0
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
 export interface WriteOptions {
@@ -177,6 +203,36 @@ export class VdoVolume {
     return collectStatistics(this.host.config, this.host.arena)
   }
 
+  /** How VDO would call the state of the deduplication index now. */
+  get indexState(): IndexState {
+    return this.host.arena.boards.indexState
+  }
+
+  /** Closes the index, if it is open, and makes a new one: what was known of the volume's blocks is forgotten. */
+  createIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Create, 'create index')
+  }
+
+  /** Saves the index and closes it. The volume serves on, without deduplication. */
+  closeIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Close, 'close index')
+  }
+
+  /** Opens the index, if it is closed, and uses it. */
+  enableIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Enable, 'enable index')
+  }
+
+  /** Opens the index, if it is closed, and does not use it. */
+  disableIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Disable, 'disable index')
+  }
+
+  /** Resolves when the index is neither being opened nor closed; rejects with VDO_INDEX_ERROR if it has failed. */
+  indexSettled(): Promise<void> {
+    return this.host.indexSettled('Cannot use index')
+  }
+
   /**
    * Brings the volume to rest: what is in flight ends, and nothing is written to the store until `resume`. Requests
    * that come meanwhile wait. A volume that is suspended already stays as it is.
@@ -215,6 +271,11 @@ export class VdoVolume {
   /** Stops at once and saves nothing: the volume stays dirty. */
   async halt(): Promise<void> {
     await this.end(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
+  }
+
+  private controlIndex(control: IndexControl, what: string): Promise<void> {
+    if (this.closing !== null) return this.refuse(what)
+    return this.host.controlIndex(control, `Cannot ${what}`)
   }
 
   private async goOn(): Promise<void> {

@@ -11,6 +11,7 @@ import { arenaConfig, assembleThread } from '../engine/assemble.js'
 import type { Reactor } from '../reactor/reactor.js'
 import { HostDoorbell, type PingPort } from './doorbell.js'
 import { createNative } from './native.js'
+import { outsideOf } from './outside.js'
 import { openStore, type Store } from './store.js'
 
 /** Everything a worker is started with. */
@@ -54,6 +55,7 @@ export class ZoneWorker implements WorkerControl {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
+      outside: outsideOf((sentence) => ping.postMessage(sentence)),
       device: () =>
         openStore(store, arena.bytes, arena.vios.flags.length, (sentence) => ping.postMessage(sentence)),
     })

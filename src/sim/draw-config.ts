@@ -6,39 +6,56 @@ import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { blockedEntriesBlocks } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
+import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
 import { LoadKind, type Volume, type ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
-const NONCE = 0x1122334455667788n
-const SUPER_BLOCK_PBN = 1
+export const NONCE = 0x1122334455667788n
+const INDEX_BLOCK = 1
 const ROOTS = 60
 const SUMMARY_BLOCKS = 64
 /** Metadata vios that a physical zone keeps for its copy of the summary. */
 const SUMMARY_VIOS = 4
 
-/** A configuration for a volume that was never loaded. */
-export function drawConfig(prng: Prng): EngineConfig {
+/** A configuration for a volume that was never loaded, with an index of its own or the one that is wanted. */
+export function drawConfig(prng: Prng, wanted?: IndexShape): EngineConfig {
   const plan = drawPlan(prng)
-  const shape = drawShape(prng, plan.counts)
-  return { plan, shape, ...drawVolume(prng, plan.counts.physical, shape) }
+  const shape = { ...drawShape(prng, plan.counts), index: wanted ?? drawIndex(prng) }
+  const blocks = shape.index === null ? 0 : regionOfShape(shape.index).blockCount
+  const indexRegion = { block: INDEX_BLOCK, blocks }
+  return { plan, shape, indexRegion, ...drawVolume(prng, plan.counts.physical, shape, INDEX_BLOCK + blocks) }
 }
 
 /** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
 export function redrawConfig(
   prng: Prng,
-  { shape }: EngineConfig,
+  { shape, indexRegion }: EngineConfig,
   volume: Volume,
   superBlock: SuperBlock,
 ): EngineConfig {
   const plan = drawPlan(prng, volume.slabCount)
   const { logical } = plan.counts
   const cachePages = Math.ceil(shape.cachePages / logical) * logical
-  return { plan, volume, superBlock, shape: { ...shape, cachePages } }
+  return { plan, volume, superBlock, shape: { ...shape, cachePages }, indexRegion }
 }
 
-function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
+/** An index on disk of a few chapters of a record page or two, or one in memory. */
+function drawIndex(prng: Prng): IndexShape | null {
+  if (prng.chance(0.3)) return null
+  const recordPagesPerChapter = prng.between(1, 2)
+  const sparse = prng.chance(0.4)
+  // Below four there is no chapter between the open one and the sparse ones.
+  return {
+    recordPagesPerChapter,
+    baseChapters: prng.pick(sparse ? [4, 8] : [2, 4, 8]),
+    sparse,
+    reduced: false,
+  }
+}
+
+function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
   const dataVios = prng.pick([8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
   const slabJournalEntriesPerBlock = prng.between(4, 24)
@@ -67,6 +84,8 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     packerSlots: prng.between(2, Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins))),
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),
+    indexVios: 4 + prng.between(1, 4),
+    indexChapterRecords: prng.pick([16, 40, 100, 2048]),
   }
 }
 
@@ -77,7 +96,7 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
     hash: prng.between(1, 3),
     cpu: prng.between(1, 2),
     bio: prng.between(1, 3),
-    index: prng.between(1, 2),
+    index: prng.between(1, 3),
   }
   const zones = allZones(counts).filter(({ room }) => room !== Room.Front)
   const threadCount = prng.pick([1, 2, zones.length])
@@ -97,6 +116,7 @@ function drawVolume(
   prng: Prng,
   physicalZones: number,
   { dataVios, slabJournalMixedEntriesPerBlock }: VolumeShape,
+  superBlockPbn: number,
 ): { volume: Volume; superBlock: SuperBlock } {
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
   const blocking = prng.between(8, 22)
@@ -109,7 +129,7 @@ function drawVolume(
   while (slabBlocks < slabJournalBlocks + 32) slabBlocks *= 2
   const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks
   const journalBlocks = prng.pick([16, 32, 64])
-  const rootOrigin = SUPER_BLOCK_PBN + 1
+  const rootOrigin = superBlockPbn + 1
   const depotOrigin = rootOrigin + ROOTS
   const journalOrigin = depotOrigin + slabCount * slabBlocks
   const summaryOrigin = journalOrigin + journalBlocks
@@ -121,7 +141,7 @@ function drawVolume(
     bioOffset: 0,
     logicalBlocks,
     physicalBlocks,
-    superBlockPbn: SUPER_BLOCK_PBN,
+    superBlockPbn,
     rootOrigin,
     rootCount: ROOTS,
     journalOrigin,

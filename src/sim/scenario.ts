@@ -15,11 +15,14 @@ import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
+import { IndexError } from '../uds/index-error.js'
+import { IndexStage } from '../vio/boards.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
-import { AdminCommand } from '../vio/opcodes.js'
+import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
-import { drawConfig, redrawConfig } from './draw-config.js'
+import { openCrashedIndex } from './crashed-index.js'
+import { drawConfig, NONCE, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
 import { readMapped, type Unpack } from './read-mapped.js'
@@ -37,6 +40,11 @@ export const RARE = {
   blockedSlabJournals: Counter.SlabJournalBlocked,
   packerEvictions: Counter.PackerEvictions,
   hashRollOvers: Counter.HashRollOvers,
+  indexPageReads: Counter.IndexPageReads,
+  indexChapters: Counter.IndexChaptersWritten,
+  indexSaves: Counter.IndexSaves,
+  indexLoads: Counter.IndexLoads,
+  lateAnswers: Counter.DedupeAdviceTimeouts,
 } as const
 
 export interface ScenarioReport {
@@ -55,11 +63,14 @@ export interface ScenarioReport {
   readonly engineRecoveries: number
   /** Read-only volumes that were rebuilt. */
   readonly rebuilds: number
+  /** Loads that a disk let fail. */
+  readonly failedLoads: number
   /** Disks that failed and made the volume read-only. */
   readonly readOnlyEntries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
   /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
+  readonly reports: readonly string[]
 }
 
 export interface ScenarioOptions {
@@ -93,7 +104,17 @@ enum Interlude {
   Deduplication,
 }
 const INTERLUDE_CHANCES = [0.001, 0.001, 0.001, 0.02]
+const INDEX_CONTROLS = [
+  IndexControl.Enable,
+  IndexControl.Enable,
+  IndexControl.Disable,
+  IndexControl.Close,
+  IndexControl.Create,
+]
 const READ_BACK_DEPTH = 8
+const SLEEPY_DISK_CHANCE = 0.2
+/** How often the index is looked at too when the power fails: it takes long. */
+const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
@@ -104,6 +125,7 @@ const MOST_CUTS = 6
 const REBUILD_CHANCE = 0.8
 const READ_ONLY_REQUESTS = 30
 /** How likely each request of a session is to fail, until one does. */
+const LOAD_FAILURE_CHANCES = [0, 0, 0, 0, 0, 0, 0, 0.003, 0.03]
 const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
 
 /** The power fails: thrown through whatever the engine is doing. */
@@ -135,8 +157,15 @@ class Scenario {
   private powerCuts = 0
   private engineRecoveries = 0
   private rebuilds = 0
+  private failedLoads = 0
   private readOnlyEntries = 0
   private isReadOnly = false
+  /** What the engine had to say to people. */
+  private readonly reports: string[] = []
+  /** An index was found on the disk. */
+  private hasIndex = false
+  /** The last volume that was saved had time to open its index before, and so to save it too. */
+  private isIndexSaved = true
   /** The power failed, and what the blocks hold is not known yet. */
   private isUnsettled = false
   private cutChance = 0
@@ -162,11 +191,10 @@ class Scenario {
       if (session > 0) this.reopen()
       this.sessionOrCut(Math.ceil(options.steps / sessions))
     }
-    const isMarked = this.isReadOnly && this.superBlock().state === VolumeState.ReadOnly
-    if (isMarked && prng.chance(REBUILD_CHANCE)) this.rebuild(Math.ceil(options.steps / sessions))
+    if (this.isReadOnly && prng.chance(REBUILD_CHANCE)) this.mend(Math.ceil(options.steps / sessions))
     const { seed } = options
     const { counters, traceHash, events, requests, noSpace, crashes, recoveries, readOnlyEntries } = this
-    const { powerCuts, engineRecoveries, rebuilds } = this
+    const { powerCuts, engineRecoveries, rebuilds, failedLoads } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
@@ -181,19 +209,27 @@ class Scenario {
       powerCuts,
       engineRecoveries,
       rebuilds,
+      failedLoads,
       readOnlyEntries,
       rare,
       counters,
+      reports: this.reports,
     }
   }
 
-  /** What a failed disk made read-only is looked at, then rebuilt, and all that was promised must be there. */
-  private rebuild(steps: number): void {
+  /**
+   * What a failed disk made read-only is looked at, then rebuilt, and all that was promised must be there. A disk that
+   * took no writes any more does not know of it: that volume is recovered.
+   */
+  private mend(steps: number): void {
     this.oracle.powerFailed()
     this.isUnsettled = true
-    this.readOnlySession()
-    this.markForRebuild()
     while (this.isUnsettled) {
+      if (this.superBlock().state === VolumeState.ReadOnly) {
+        this.readOnlySession()
+        this.markForRebuild()
+      }
+      this.isReadOnly = false
       this.reopen()
       this.sessionOrCut(steps)
     }
@@ -235,7 +271,6 @@ class Scenario {
     const bytes = encodeSuperBlock(superBlock, (data, seed) => native.crc32(data, seed))
     store.write(this.config.volume.superBlockPbn, bytes)
     store.endFlush(store.beginFlush())
-    this.isReadOnly = false
   }
 
   private sessionOrCut(steps: number): void {
@@ -261,7 +296,10 @@ class Scenario {
   private session(simulator: Simulator, steps: number): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    this.load(simulator)
+    this.store.failureChance = prng.pick(LOAD_FAILURE_CHANCES)
+    this.store.failsForGood = false
+    if (!this.load(simulator)) return
+    this.store.failureChance = 0
     this.readBack(simulator)
     this.isUnsettled = false
     const workload = new Workload(
@@ -285,6 +323,7 @@ class Scenario {
     }
     finish(simulator, workload)
     this.rest(simulator, AdminCommand.Save)
+    this.isIndexSaved = simulator.arena.boards.indexStage !== IndexStage.Opening
     this.store.failureChance = 0
     this.store.broken = null
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
@@ -306,7 +345,7 @@ class Scenario {
         simulator.frontEnd.setCompression(!boards.compressing)
         return
       case Interlude.Deduplication:
-        boards.deduplicating = !boards.deduplicating
+        simulator.frontEnd.controlIndex(prng.pick(INDEX_CONTROLS))
     }
   }
 
@@ -396,6 +435,8 @@ class Scenario {
       trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
+    simulator.onReport = (sentence) => this.hear(sentence)
+    this.letIndexReadsLie(simulator)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
@@ -407,9 +448,52 @@ class Scenario {
     return simulator
   }
 
-  private load(simulator: Simulator): void {
+  /** Now and then the disk lets what is read of the index lie for a while: answers are late then. */
+  private letIndexReadsLie(simulator: Simulator): void {
+    const { store, config, prng } = this
+    store.isAsleep = null
+    if (!prng.chance(SLEEPY_DISK_CHANCE)) return
+    const { block, blocks } = config.indexRegion
+    const span = prng.between(50, 1000)
+    store.isAsleep = (op, at) =>
+      op === DeviceOp.Read && at >= block && at < block + blocks && simulator.steps % (2 * span) < span
+  }
+
+  /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */
+  private hear(sentence: string): void {
+    this.options.trace?.(sentence)
+    this.reports.push(sentence)
+    if (this.store.failures > 0 || sentence.includes('a new one is made')) return
+    if ((this.powerCuts > 0 || !this.isIndexSaved) && sentence.includes('is rebuilt')) return
+    throw new Error(`an index on a sound disk says: ${sentence}`)
+  }
+
+  /** What the power failure leaves of the index can be opened, once there was one. */
+  private checkIndex(disk: SimStore): void {
+    const { indexRegion, shape } = this.config
+    if (shape.index === null) return
+    const place = { shape: shape.index, start: indexRegion.block, blocks: indexRegion.blocks, nonce: NONCE }
+    try {
+      openCrashedIndex(disk, place)
+      this.hasIndex = true
+    } catch (error) {
+      if (this.hasIndex || !(error instanceof IndexError) || error.code !== 'VDO_INDEX_MISSING') throw error
+    }
+  }
+
+  /** False if the disk failed meanwhile: nobody is served then, and the disk says why. */
+  private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
-    this.administer(simulator, AdminCommand.Load)
+    const status = administer(simulator, AdminCommand.Load)
+    const hasBecomeReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
+    if (this.hasFailed && (status !== Status.Success || hasBecomeReadOnly)) {
+      this.failedLoads++
+      // A rebuild is asked for until it is done.
+      this.isReadOnly = load !== LoadKind.Rebuild || this.superBlock().state !== VolumeState.ForceRebuild
+      if (this.isReadOnly) this.checkReadOnly()
+      return false
+    }
+    if (status !== Status.Success) throw new Error(`the load ends with ${Status[status]}`)
     const { boards } = simulator.arena
     const recovered = boards.completeRecoveries - completeRecoveries
     const rebuilt = boards.readOnlyRecoveries - readOnlyRecoveries
@@ -417,6 +501,7 @@ class Scenario {
     assert(rebuilt === (load === LoadKind.Rebuild ? 1 : 0), 'a rebuild is counted apart')
     if (load === LoadKind.Recovery) this.engineRecoveries++
     if (load === LoadKind.Rebuild) this.rebuilds++
+    return true
   }
 
   /** The volume as the next program finds it, with other zones on other threads. */
@@ -492,6 +577,7 @@ class Scenario {
         `the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`,
       )
     }
+    if (prng.chance(CRASHED_INDEX_CHANCE)) this.checkIndex(disk)
     for (const block of this.oracle.writtenBlocks()) {
       const complaint = this.oracle.judgeCrash(block, readMapped(disk, volume, block, this.unpack))
       if (complaint !== null) throw new Error(`after a crash ${complaint}`)

@@ -30,6 +30,8 @@ export class SimStore {
   failureChance = 0
   /** Requests that failed. */
   failures = 0
+  /** Says which requests the disk lets lie for now. */
+  isAsleep: ((op: DeviceOp, block: number) => boolean) | null = null
   /** Whether, with the first that fails, all of its kind do. */
   failsForGood = false
   /** Of what kind every request fails. */
@@ -210,14 +212,27 @@ export class SimDevice implements BlockDevice {
 
   kick(): void {}
 
+  /** Requests that could be completed now. */
   get outstanding(): number {
-    return this.pending.length
+    return this.awake.length
+  }
+
+  /** Requests that lie for now. */
+  get asleep(): number {
+    return this.pending.length - this.awake.length
+  }
+
+  private get awake(): readonly number[] {
+    const { isAsleep } = this.store
+    const all = this.pending.map((_, at) => at)
+    if (isAsleep === null) return all
+    return all.filter((at) => !isAsleep(this.pending[at].request.op, this.pending[at].request.block))
   }
 
   /** Completes one request of the seed's choosing. */
   step(): void {
     const { store, arena, prng, pending } = this
-    const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
+    const [{ request, bytes }] = pending.splice(prng.pick(this.awake), 1)
     if (store.strikes(prng, request.op)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)

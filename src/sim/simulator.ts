@@ -4,13 +4,14 @@
  * time passes. A run is its seed and its configuration.
  */
 
-import type { Pbn } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import type { FrontEnd } from '../engine/front-end.js'
+import { encodeAdvice } from '../format/advice.js'
+import { CONTEXT_BYTES } from '../vio/dedupe-contexts.js'
 import { HashOp, hopOfWord, operandOfWord, opOfHop } from '../vio/opcodes.js'
 import { SimDevice, type SimStore } from './sim-store.js'
 import { TraceDigest, type TraceHasher } from './trace-digest.js'
@@ -35,6 +36,9 @@ interface Choice {
   readonly ring: number
 }
 
+/** What the clock on the wall says when a run begins: some day. */
+const EPOCH_MS = 1_700_000_000_000
+
 export class Simulator {
   readonly arena: Arena
   readonly frontEnd: FrontEnd
@@ -44,6 +48,8 @@ export class Simulator {
   onStep: (() => void) | null = null
   /** Hears every message when it arrives: the event, the thread, the word. */
   onMessage: ((step: number, thread: number, word: number) => void) | null = null
+  /** Hears what the engine has to say to people. */
+  onReport: ((sentence: string) => void) | null = null
   /** Events so far. */
   steps = 0
   /** How likely an answer of the index is a lie: any block, in any state, that there is or that there cannot be. */
@@ -57,7 +63,7 @@ export class Simulator {
   /** What can happen next: a choice, or -1 - a device. */
   private readonly able: Int32Array
   /** How often a timer fires though there is other work: answers that are late are then too late. */
-  private readonly hurry: number
+  hurry: number
 
   constructor(
     private readonly config: EngineConfig,
@@ -77,6 +83,11 @@ export class Simulator {
         native,
         clock: { now: () => this.nowMs },
         doorbell: { ring: () => {} },
+        outside: {
+          wallMs: () => EPOCH_MS + this.nowMs,
+          chance: () => prng.below(2 ** 32),
+          report: (sentence) => this.onReport?.(sentence),
+        },
         device: () => {
           const device = new SimDevice(store, arena.bytes, prng)
           this.devices.push({ thread, device })
@@ -125,7 +136,8 @@ export class Simulator {
       const { thread, ring } = this.choices[i]
       if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
     }
-    if (total === 0) return this.letTimePass()
+    // A disk that lets requests lie goes on with them some day.
+    if (total === 0) return this.letTimePass() || this.devices.some(({ device }) => device.asleep > 0)
     const picked = this.able[this.prng.below(total)]
     if (picked >= 0) {
       const { thread, ring } = this.choices[picked]
@@ -153,9 +165,9 @@ export class Simulator {
     const { prng } = this
     if (this.lies === 0 || !prng.chance(this.lies)) return
     const { contexts } = this.arena
-    contexts.found[context] = 1
-    contexts.advicePbn[context] = prng.below(this.config.volume.physicalBlocks + 10) as Pbn
-    contexts.adviceState[context] = prng.below(MORE_STATES)
+    const pbn = prng.below(this.config.volume.physicalBlocks + 10)
+    contexts.locations[context] = 1
+    encodeAdvice(contexts.known, context * CONTEXT_BYTES, pbn, prng.below(MORE_STATES))
   }
 
   private letTimePass(): boolean {

@@ -25,6 +25,8 @@ export interface IndexSizes {
   readonly cachePages: number
   /** Pages that are written at once. */
   readonly writerPages: number
+  /** Records of a zone in a chapter, if they are to be fewer than there is room for: chapters then close early. */
+  readonly shareRecords?: number
 }
 
 /** What VDO takes: in all zones the record pages of seven chapters. */
@@ -57,7 +59,10 @@ export class IndexMemory {
     assert(cachePages >= 1 && cachePages <= 32_767 && writerPages >= 1, 'an index has pages in memory')
     const entries = bump.uint8(2 * pageMapEntries(geometry))
     this.pageMapEntries = new Uint16Array(entries.buffer, entries.byteOffset, entries.length / 2)
-    const capacity = openChapterCapacity(geometry, zones)
+    const capacity = Math.min(
+      openChapterCapacity(geometry, zones),
+      sizes.shareRecords ?? Number.POSITIVE_INFINITY,
+    )
     const each = Array.from({ length: zones }, (_, zone) => zone)
     this.openChapters = each.map(() => [
       new OpenChapterMemory(capacity, bump),

@@ -16,6 +16,8 @@ export enum StorageOp {
   Write = 1,
   /** What was written before is durable afterwards. */
   Flush = 2,
+  /** Nothing: whoever drives the work may do something else first. Yielded in the midst of long work in memory. */
+  Pause = 3,
 }
 
 /** Something to be done. Whoever yields it owns it and its bytes, and may use it again. */
@@ -173,6 +175,11 @@ export class AreaReader {
     for (let i = 0; i < text.length; i++) if (this.u8() !== text.charCodeAt(i)) return false
     return true
   }
+}
+
+/** Lets others on the thread have their turn. */
+export function* paused(): Steps<void> {
+  yield { op: StorageOp.Pause, block: 0, count: 0, bytes: NOTHING, at: 0 }
 }
 
 /** Makes what was written before durable. */

@@ -21,7 +21,7 @@
  */
 import { readU32 } from '../base/bytes.js'
 import { indexCorrupt } from './index-error.js'
-import { AreaReader, AreaWriter, type Steps } from './storage-steps.js'
+import { AreaReader, AreaWriter, paused, type Steps } from './storage-steps.js'
 import {
   CHAPTER_LIMIT,
   MAX_ADDRESS,
@@ -37,6 +37,8 @@ const END_TAG = 0x7a
 const PART_HEADER_BYTES = 40
 const LIST_HEADER_BYTES = 8
 const MAX_LIST_BYTES = 8193
+/** Lists that are gone through without a pause: some milliseconds when they are full. */
+const LISTS_AT_ONCE = 2048
 
 /** The nonce of the volume of chapters, in two words. */
 export interface VolumeNonce {
@@ -139,7 +141,7 @@ export function* loadVolumeIndex(
       throw indexCorrupt('volume index', 'its lists are larger than its memory')
   }
   for (const reader of readers) yield* loadLists(index, reader)
-  for (const part of index.parts) admit(part)
+  for (const part of index.parts) yield* admit(part)
 }
 
 /** Reads what comes before the lists. Returns the list that the next zone begins with. */
@@ -224,8 +226,9 @@ function* loadLists(index: VolumeIndex, reader: AreaReader): Steps<void> {
 }
 
 /** Goes through every list: what is used is known to be whole. */
-function admit({ lists, listCount, firstList, mask, high }: SubIndex): void {
+function* admit({ lists, listCount, firstList, mask, high }: SubIndex): Steps<void> {
   for (let list = 0; list < listCount; list++) {
+    if (list % LISTS_AT_ONCE === 0) yield* paused()
     const flushed = lists.ownerWord(list)
     if (!lists.admitList(list, MAX_ADDRESS, flushed & mask, Math.min(high - flushed, mask))) {
       throw indexCorrupt('volume index', `list ${firstList + list} is damaged`)

@@ -5,8 +5,19 @@
  */
 import type { Bump } from '../base/bump.js'
 import type { SequenceNumber } from '../base/ids.js'
+import { SharedSentence } from '../base/shared-sentence.js'
 import type { Status } from '../base/status.js'
 
+/** Where the index stands between closed and open. */
+export enum IndexStage {
+  Closed = 0,
+  Opening = 1,
+  Open = 2,
+  Closing = 3,
+}
+
+/** How VDO calls the state of an index: its stage, and whether it is used or has failed. */
+export type IndexState = 'closed' | 'closing' | 'error' | 'offline' | 'online' | 'opening'
 /** The numbers, up to 2^53, and the atomic words: a place each. */
 enum Num {
   Era,
@@ -32,6 +43,9 @@ enum Word {
   AtRest,
   UnscrubbedSlabs,
   InRecovery,
+  IndexStage,
+  IndexFailed,
+  IndexControls,
   Count,
 }
 
@@ -39,6 +53,7 @@ export class Boards {
   private readonly numbers: Float64Array
   private readonly words: Int32Array
   private readonly oldestGenerations: Float64Array
+  private readonly problem: SharedSentence
   /** The slab summary's working copies: 16 zones of 4 blocks. Each physical zone owns its four. Arena offset. */
   readonly summaryAt: number
 
@@ -46,6 +61,7 @@ export class Boards {
     this.numbers = bump.float64(Num.Count)
     this.words = bump.int32(Word.Count)
     this.oldestGenerations = bump.float64(logicalZones)
+    this.problem = new SharedSentence(bump)
     this.summaryAt = bump.blocks(64, 4096)
   }
 
@@ -175,7 +191,52 @@ export class Boards {
     Atomics.store(this.words, Word.Compressing, on ? 1 : 0)
   }
 
-  /** Whether hash zones ask the index. */
+  /** Where the index stands. Hash zones ask it only while it is open. Written by index zone 0. */
+  get indexStage(): IndexStage {
+    return Atomics.load(this.words, Word.IndexStage)
+  }
+  set indexStage(stage: IndexStage) {
+    Atomics.store(this.words, Word.IndexStage, stage)
+  }
+
+  /** Whether the index could not be opened, or failed; what it said is in `indexProblem`. Written by index zone 0. */
+  get indexFailed(): boolean {
+    return Atomics.load(this.words, Word.IndexFailed) !== 0
+  }
+  set indexFailed(failed: boolean) {
+    Atomics.store(this.words, Word.IndexFailed, failed ? 1 : 0)
+  }
+
+  /** How many controls the index has taken. Written by index zone 0. */
+  get indexControls(): number {
+    return Atomics.load(this.words, Word.IndexControls)
+  }
+  set indexControls(count: number) {
+    Atomics.store(this.words, Word.IndexControls, count)
+  }
+
+  /** What went wrong with the index last, in a sentence. Written by index zone 0. */
+  get indexProblem(): string {
+    return this.problem.text
+  }
+  set indexProblem(sentence: string) {
+    this.problem.text = sentence
+  }
+
+  get indexState(): IndexState {
+    switch (this.indexStage) {
+      case IndexStage.Opening:
+        return 'opening'
+      case IndexStage.Open:
+        return this.deduplicating ? 'online' : 'offline'
+      case IndexStage.Closing:
+        return 'closing'
+      case IndexStage.Closed:
+        return this.indexFailed ? 'error' : 'closed'
+    }
+  }
+
+  /** Whether hash zones are to ask the index, when it is open. */
   get deduplicating(): boolean {
     return Atomics.load(this.words, Word.Deduplicating) !== 0
   }

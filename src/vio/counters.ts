@@ -135,6 +135,14 @@ export enum Counter {
   IndexUpdatesFound,
   IndexUpdatesNotFound,
   IndexEntriesDiscarded,
+  // The index's own life; VDO does not tell of it.
+  IndexPageReads,
+  IndexChaptersWritten,
+  IndexSaves,
+  IndexLoads,
+  IndexRebuilds,
+  IndexesMade,
+  IndexFailures,
   // Rare branches.
   JournalWraps,
   JournalReaps,

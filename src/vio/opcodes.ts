@@ -32,6 +32,8 @@ export enum FrontOp {
   FlushDone,
   /** The admin zone answers the command in flight (operand: 0; result on the admin board). */
   AdminAnswer,
+  /** The index has come to rest in a state, or a control of it has been taken (operand: 0; both on the board). */
+  IndexSettled,
 }
 
 /** Logical zones: lbn locks, block map. */
@@ -213,6 +215,20 @@ export enum BioOp {
 export enum IndexOp {
   /** A query, post or update (operand: a dedupe context). */
   Request = (Room.Index << 5) + 0,
+  /** A page of the index's volume was read into a zone's cache (a metadata vio). */
+  PageRead,
+  /** A step of a zone's own work is done (a metadata vio). */
+  Worked,
+  /** The keeper tells a zone (operand: what). */
+  FromKeeper,
+  /** A zone tells the keeper, which is with zone 0 (operand: the zone and what). */
+  ToKeeper,
+  /** Zone 0 has a zone do its part of a change of the whole index (operand: an IndexOrder). */
+  Order,
+  /** A zone has done its part, or failed (operand: 0; the error on the index's board). To zone 0. */
+  OrderDone,
+  /** The index is to be opened, made anew, closed, used or not used (operand: an IndexControl). To zone 0. */
+  Control,
   Administer,
 }
 
@@ -275,6 +291,18 @@ export const opOfHop = (h: Hop): Op => h >>> 7
 export const word = (h: Hop, operand: number): number => (h << 16) | operand
 export const hopOfWord = (w: number): Hop => w >>> 16
 export const operandOfWord = (w: number): number => w & 0xffff
+
+/** What may be asked of the index while the volume runs: VDO's messages of the same names. */
+export enum IndexControl {
+  /** Close it, saved or not, and make a new one. */
+  Create = 0,
+  /** Save and close it. */
+  Close = 1,
+  /** Open it if it is closed, and use it. */
+  Enable = 2,
+  /** Open it if it is closed, and do not use it. */
+  Disable = 3,
+}
 
 /** What the admin zone asks of a room; the operand of an `Administer` message. */
 export enum AdminCommand {

@@ -35,6 +35,10 @@ const parts: ServeParts = {
       physicalSize: 4096,
       halted,
       statistics: () => sampleStatistics(),
+      createIndex: () => Promise.resolve(),
+      closeIndex: () => Promise.resolve(),
+      enableIndex: () => Promise.resolve(),
+      disableIndex: () => Promise.resolve(),
       close: () => {
         note('close')
         // A save that takes for ever, with threads that keep the process alive.

@@ -100,6 +100,8 @@ describe('vdo serve', () => {
       await server.said(/\n$/)
       await server.said(/"uri"/)
       expect(JSON.parse(server.stdout)).to.include({ uri, logicalSize: 1024 * 1024, threads: 'tiny' })
+      const logged = server.stderr.split('\n').find((line) => line.includes('Nothing is synced')) ?? ''
+      expect(JSON.parse(logged)).to.include({ level: 'warn' })
       expect(server.stderr)
         .to.match(/Nothing is synced/)
         .and.match(/\[open tiny unsafe\]/)

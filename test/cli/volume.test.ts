@@ -36,6 +36,7 @@ describe('a volume of vdo serve --create', function () {
         .to.match(/^Made a volume in .*\nServing .*\(64\.0G for clients on 16\.0G, threads 'default'\) at\n/)
         .and.match(/^ {2}node \S*vdo\.js stats \S+$/m)
         .and.match(/Saved .*\.\n$/)
+        .and.not.match(/Client/)
 
       const again = await spawnServer(file, uri, ['--create', '--threads', 'tiny'])
       const reader = await RawClient.attach(uri)

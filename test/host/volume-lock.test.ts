@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { linkSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
 import { ROOT, vdo } from '../tools.js'
@@ -21,11 +22,10 @@ function format(path: string, force = false) {
     path,
     sizeBytes: GIB,
     slabBits: 13,
-    indexMemory: -256,
+    indexMemory: SMALL_INDEX_MEMORY,
     indexSparse: false,
     nonce: 7n,
     uuid: new Uint8Array(16).fill(9),
-    indexBlocks: 16,
     force,
   })
 }

@@ -36,6 +36,7 @@ export const SMALL_SHAPE: VolumeShape = {
   pbnLocks: 128,
   dedupeContexts: 64,
   blockMapAge: 8,
+  index: null,
   indexNames: 256,
 }
 

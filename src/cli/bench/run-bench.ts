@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import Table from 'cli-table3'
 import { createRamSegments } from '../../device/ram-device.js'
+import { DEFAULT_INDEX_MEMORY } from '../../format/index-memory.js'
 import { planFormat } from '../../format/volume-format.js'
 import { auditFile, auditMemory } from '../../host/audit-file.js'
 import { closeBackingFile, openBackingFile } from '../../host/backing-file.js'
@@ -19,14 +20,18 @@ import { INDEX_ROWS, type IndexRowResult } from './index-rows.js'
 import { type Measured, measureRow } from './measure.js'
 import { BLOCK, ROWS, type Row, SPAN_BLOCKS } from './rows.js'
 
+const INDEX_MEMORY = DEFAULT_INDEX_MEMORY
+const GIB_BLOCKS = 262_144
+/** What the index of 0.25 GB takes, in whole pieces of the store in memory. */
+const INDEX_BLOCKS = 3 * GIB_BLOCKS
 /** Room for the span twice over, because a scattered rewrite frees late. */
-const PHYSICAL_BLOCKS = SPAN_BLOCKS * 2 + 262_144
-const INDEX_BLOCKS = 64
+const PHYSICAL_BLOCKS = INDEX_BLOCKS + SPAN_BLOCKS * 2 + GIB_BLOCKS
 const SLAB_BITS = 17
 
 interface Result extends Measured {
   readonly store: string
   readonly profile: string
+  readonly names: NameKeeper
   /** What the audit of the closed volume found wrong after any of the repeats. */
   readonly problems: number
 }
@@ -40,8 +45,12 @@ interface BenchStore {
   remove(): void
 }
 
+/** What remembers names: the index, or a map in memory to see beside it what the index costs. */
+export type NameKeeper = 'index' | 'map'
+
 export interface BenchOptions {
   readonly store: readonly string[]
+  readonly names: readonly NameKeeper[]
   readonly threads: readonly string[]
   readonly depth: readonly number[]
   readonly row?: readonly string[]
@@ -60,12 +69,13 @@ export async function bench(options: BenchOptions): Promise<void> {
   const isWanted = (name: string): boolean => options.row?.some((word) => name.includes(word)) ?? true
   const rows = options.index === true ? [] : ROWS.filter(({ name }) => isWanted(name))
   const wantsIndex = options.index ?? Object.values(INDEX_ROWS).some(isWanted)
-  const all = options.store.length * options.threads.length * rows.length * options.depth.length
+  const all =
+    options.store.length * options.threads.length * rows.length * options.depth.length * options.names.length
   const progress = showProgress('Measuring')
   const results: Result[] = []
   const tell = (result: Result): void => {
     results.push(result)
-    const what = `${result.store} ${result.profile} ${result.row}, depth ${result.depth}`
+    const what = `${result.store} ${result.profile} ${result.names} ${result.row}, depth ${result.depth}`
     progress.update(results.length, all, what)
     if (!process.stderr.isTTY) {
       process.stderr.write(`${what}: ${Math.round(result.blocksPerSecond)} blocks/s\n`)
@@ -115,20 +125,24 @@ async function runProfile(
   try {
     for (const row of rows) {
       for (const depth of options.depth) {
-        const tries: Measured[] = []
-        let problems = 0
-        for (let i = 0; i < options.repeats; i++) {
-          made.format()
-          const volume = await openVolume({ device: made.device, threads: profile })
-          try {
-            tries.push(await measureRow(volume, row, depth, options))
-          } finally {
-            await volume.close()
+        for (const names of options.names) {
+          const tries: Measured[] = []
+          let problems = 0
+          for (let i = 0; i < options.repeats; i++) {
+            made.format()
+            const shape = names === 'map' ? { index: null } : {}
+            const volume = await openVolume({ device: made.device, threads: profile, shape })
+            try {
+              await volume.indexSettled()
+              tries.push(await measureRow(volume, row, depth, options))
+            } finally {
+              await volume.close()
+            }
+            problems += made.problems()
           }
-          problems += made.problems()
+          tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
+          tell({ store, profile, names, problems, ...tries[Math.floor(tries.length / 2)] })
         }
-        tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
-        tell({ store, profile, problems, ...tries[Math.floor(tries.length / 2)] })
       }
     }
   } finally {
@@ -143,18 +157,18 @@ function makeStore(kind: string): BenchStore {
         physicalBlocks: PHYSICAL_BLOCKS,
         logicalBlocks: SPAN_BLOCKS,
         slabBits: SLAB_BITS,
-        indexMemory: -256,
+        indexMemory: INDEX_MEMORY,
         indexSparse: false,
         nonce: BigInt(`0x${randomBytes(7).toString('hex')}1`),
         uuid: randomBytes(16),
-        indexBlocks: INDEX_BLOCKS,
       },
       crc32,
     )
   if (kind === 'memory') {
     const device = createRamSegments(PHYSICAL_BLOCKS)
-    // The machine hands pages out at their first touch; a store that holds data was touched before.
-    for (const segment of device) new Uint8Array(segment).fill(1)
+    // The machine hands pages out at their first touch; a store that holds data was touched before. The index in
+    // front of the data is written at leisure.
+    for (const segment of device.slice(INDEX_BLOCKS / GIB_BLOCKS)) new Uint8Array(segment).fill(1)
     const put = (block: number, bytes: Uint8Array | undefined) => {
       const perSegment = device[0].byteLength / BLOCK
       const view = new Uint8Array(device[Math.floor(block / perSegment)], (block % perSegment) * BLOCK, BLOCK)
@@ -203,6 +217,7 @@ function table(results: readonly Result[]): string {
     head: [
       'store',
       'profile',
+      'names',
       'row',
       'depth',
       'blocks/s',
@@ -220,6 +235,7 @@ function table(results: readonly Result[]): string {
     t.push([
       r.store,
       r.profile,
+      r.names,
       r.row,
       r.depth,
       Math.round(r.blocksPerSecond),

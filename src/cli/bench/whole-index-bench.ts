@@ -166,7 +166,7 @@ class ChapterStore {
   }
 
   perform({ op, block, count, bytes, at }: StorageCommand): void {
-    if (op === StorageOp.Flush) return
+    if (op === StorageOp.Flush || op === StorageOp.Pause) return
     const { pagesPerChapter } = this.geometry
     const page = block / BLOCKS_PER_PAGE - 1
     const slot = Math.floor(page / pagesPerChapter)

@@ -108,8 +108,11 @@ const REBUILD: readonly Step[] = [
   ...OPEN,
 ]
 
-/** Slabs are not looked at: nothing is allocated, counted or shared. */
-const LOAD_READ_ONLY: readonly Step[] = [room(Room.Journal), ...OPEN]
+/** Slabs are not looked at: nothing is allocated, counted or shared. The index stays closed, for it would write. */
+const LOAD_READ_ONLY: readonly Step[] = [
+  room(Room.Journal),
+  ...OPEN.filter((step) => step.kind !== 'room' || step.room !== Room.Index),
+]
 
 /** How a volume is loaded, by what it needs. */
 export const LOADS: Readonly<Record<LoadKind, Sequence>> = {

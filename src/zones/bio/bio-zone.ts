@@ -39,9 +39,9 @@ enum Stage {
   Flush,
 }
 
-/** Queues: writes that may start (data and packed blocks are neighbours, so they share one), then syncs. */
+/** Queues: writes that may start, by kind (data and packed blocks are neighbours, so they share one), then syncs. */
 const MOST_URGENT = IoKind.Journal
-const LEAST_URGENT = IoKind.Compressed
+const LEAST_URGENT = IoKind.Index
 const NEXT_SYNC = MOST_URGENT + 1
 const THIS_SYNC = MOST_URGENT + 2
 const QUEUES = MOST_URGENT + 3
@@ -127,7 +127,8 @@ export class BioZone implements Zone {
 
   private makeReady(vio: VioIndex): void {
     this.stages[vio] = Stage.Writing
-    this.queues.push(Math.max(this.context.vios.ioKind[vio], LEAST_URGENT), vio)
+    const kind = this.context.vios.ioKind[vio]
+    this.queues.push(kind === IoKind.Data ? IoKind.Compressed : kind, vio)
     this.readyWrites++
   }
 

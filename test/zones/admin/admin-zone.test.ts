@@ -201,6 +201,54 @@ describe('the admin zone', () => {
     })
   })
 
+  describe('when the counts are to be made anew', () => {
+    const STEPS = [
+      'repair0.Recover',
+      'logical0.Recover logical1.Recover sync',
+      'physical0.Forget physical1.Forget physical2.Forget',
+      'repair0.Recount',
+      'logical0.Recover logical1.Recover sync',
+      'physical0.SaveCounts physical1.SaveCounts physical2.SaveCounts',
+      'repair0.Restart',
+      'Dirty journal0 physical0 physical1 physical2 logical0 logical1 hash0 hash1 packer0 flush0 index0',
+    ].join(' ')
+
+    it('makes the map whole, counts it, writes the counts, then says that a new life begins', async () => {
+      await open(VolumeState.ForceRebuild, LoadKind.Rebuild)
+      expect(command(AdminCommand.Load)).to.equal(STEPS)
+      expect(bench.arena.boards.isRecovering).to.equal(false)
+    })
+
+    it('keeps asking for it until it is done, whatever fails', async () => {
+      await open(VolumeState.ForceRebuild, LoadKind.Rebuild)
+      admin.receive(AdminOp.Command, AdminCommand.Load)
+      enterReadOnly(bench.context(Room.Repair), Status.IoError)
+      bench.arena.boards.failPhase(Status.IoError)
+      run()
+      expect(log.join(' ')).to.not.match(/Dirty|ReadOnly/)
+      expect(answer).to.equal(Status.IoError)
+    })
+  })
+
+  describe('when the volume is read-only from the start', () => {
+    beforeEach(() => open(VolumeState.ReadOnly, LoadKind.ReadOnly))
+
+    it('tells every room first, leaves slabs and super block alone, and serves', () => {
+      expect(command(AdminCommand.Load)).to.equal(
+        'logical!0 logical!1 physical!0 physical!1 physical!2 hash!0 hash!1 journal!0 packer!0 flush!0 ' +
+          'journal0 logical0 logical1 hash0 hash1 packer0 flush0 index0',
+      )
+      expect(answer).to.equal(Status.Success)
+      expect(bench.arena.boards.readOnlyReason).to.equal(Status.ReadOnly)
+    })
+
+    it('is closed as it was opened', () => {
+      command(AdminCommand.Load)
+      expect(command(AdminCommand.Save)).to.equal(DRAIN)
+      expect(answer).to.equal(Status.Success)
+    })
+  })
+
   it('saves from producers to consumers, and then says that the volume is clean', () => {
     command(AdminCommand.Load)
     const { boards } = bench.arena
@@ -234,6 +282,15 @@ describe('the admin zone', () => {
     expect(command(AdminCommand.Resume)).to.equal(START)
     expect(command(AdminCommand.Load)).to.equal('')
     expect(answer).to.equal(Status.InvalidRequest)
+  })
+
+  it('leaves slabs and index alone in a volume that is read-only from the start', async () => {
+    await open(VolumeState.ReadOnly, LoadKind.ReadOnly)
+    const visited = command(AdminCommand.Load)
+      .split(' ')
+      .filter((name) => !name.includes('!'))
+    expect(visited.join(' ')).to.equal('journal0 logical0 logical1 hash0 hash1 packer0 flush0')
+    expect(answer).to.equal(Status.Success)
   })
 
   it('knows when the store is to be left alone', () => {
