@@ -44,6 +44,8 @@ export class IndexKeeper {
   oldest = 0
   newest = 0
   readonly writer: ChapterWriter
+  /** Sparse chapters whose index was read. */
+  sparseLoads = 0
   /** Work to be done before the next chapter is written: making a save that it would contradict unusable. */
   beforeNextChapter: (() => Steps<void>) | null = null
   private readonly geometry: IndexGeometry
@@ -195,6 +197,7 @@ export class IndexKeeper {
       }
     }
     sparseList.install(entry, chapter)
+    this.sparseLoads++
   }
 
   private tellAll(message: ToZone): void {

@@ -129,6 +129,7 @@ export class SparseList {
 
   install(entry: number, chapter: number): void {
     assert(this.chapters[entry] === NO_CHAPTER, 'an entry was given up before it gets another chapter')
+    assert(!this.chapters.includes(chapter), 'a chapter is in one entry')
     this.chapters[entry] = chapter
   }
 }

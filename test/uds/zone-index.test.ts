@@ -16,7 +16,8 @@ import { MapStorage } from './uds-samples.js'
 
 /** Chapters of 2,048 records: they end soon. */
 const TINY: IndexShape = { recordPagesPerChapter: 2, baseChapters: 4, sparse: false, reduced: false }
-const TINY_SPARSE: IndexShape = { ...TINY, sparse: true }
+/** Forty chapters of 1,024, of which all but two are sparse. */
+const TINY_SPARSE: IndexShape = { ...TINY, recordPagesPerChapter: 1, sparse: true }
 
 const KINDS: Record<NaiveKind, IndexRequest> = {
   post: IndexRequest.Post,
@@ -294,10 +295,12 @@ describe('an index under load', () => {
       expect(lost).to.equal(0)
       expect(sure).to.be.greaterThan(5_000)
       expect(found).to.be.at.least(sure)
-      expect(index.keeper.newest).to.be.greaterThan(10)
+      expect(index.keeper.newest).to.be.greaterThan(shape.sparse ? 45 : 10)
       expect(index.count(IndexCount.RecordPageReads)).to.be.greaterThan(100)
       if (!shape.sparse) expect(index.count(IndexCount.IndexPageReads)).to.be.greaterThan(100)
-      if (shape.sparse) expect(index.count(IndexCount.PostsFoundSparse)).to.be.greaterThan(100)
+      if (!shape.sparse) return
+      expect(index.count(IndexCount.PostsFoundSparse)).to.be.greaterThan(100)
+      expect(index.keeper.sparseLoads).to.be.greaterThan(50)
     })
   }
 })
@@ -349,6 +352,77 @@ describe('requests for one name that wait for its page together', () => {
     const before = reads()
     together(index, [Query, Query, Query, Query, Query])
     expect(reads() - before).to.equal(2)
+  })
+})
+
+describe('a sample in a sparse chapter', () => {
+  /** An index with many sparse chapters, none of them in memory, and samples of the first. */
+  function filled(zones: number): { index: LocalIndex; samples: number[] } {
+    const index = newIndex(TINY_SPARSE, { zones, rows: 8 })
+    for (let i = 0; i < 12_000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
+    index.settle()
+    expect(index.keeper.newest).to.be.greaterThan(9)
+    expect(index.keeper.sparseLoads).to.equal(0)
+    const samples = Array.from({ length: 800 }, (_, i) => i).filter((i) => isSample(nameOf(i), 0))
+    return { index, samples }
+  }
+
+  for (const zones of [1, 3]) {
+    it(`brings its chapter, in which others are found then (${zones} zones)`, () => {
+      const { index, samples } = filled(zones)
+      const lone = (i: number): IndexLocation => index.ask(IndexRequest.QueryNoUpdate, nameOf(i))
+      const others = Array.from({ length: 100 }, (_, i) => i).filter((i) => !samples.includes(i))
+      expect(others.map(lone)).to.deep.equal(others.map(() => IndexLocation.None))
+      expect(lone(samples[0]!)).to.equal(IndexLocation.Sparse)
+      expect(others.map(lone)).to.deep.equal(others.map(() => IndexLocation.Sparse))
+      expect(index.keeper.sparseLoads).to.equal(1)
+    })
+  }
+
+  it('brings it until it ends', () => {
+    const { index, samples } = filled(1)
+    const look = (i: number): IndexLocation => index.ask(IndexRequest.QueryNoUpdate, nameOf(i))
+    let next = 12_000
+    const postUntil = (newest: number): void => {
+      for (; index.keeper.newest < newest; next++) {
+        index.ask(IndexRequest.Post, nameOf(next), nameOf(next))
+        index.settle()
+      }
+    }
+    postUntil(39)
+    expect([look(samples[0]!), look(1), look(2)]).to.deep.equal(Array(3).fill(IndexLocation.Sparse))
+    postUntil(40)
+    expect([look(samples[0]!), look(1), look(2)]).to.deep.equal(Array(3).fill(IndexLocation.None))
+
+    // Its place goes to the next chapter that is brought.
+    const later = Array.from({ length: 200 }, (_, i) => 5200 + i).find((i) => isSample(nameOf(i), 0))!
+    expect(look(later)).to.equal(IndexLocation.Sparse)
+    const { order, live, chapters } = index.memory.sparseList
+    expect([...order.subarray(0, live)].map((entry) => chapters[entry])).to.deep.equal([5])
+  })
+
+  it('brings it once, however many ask at once', () => {
+    const { index, samples } = filled(4)
+    samples.slice(0, 8).forEach((i, row) => index.submit(row, IndexRequest.QueryNoUpdate, nameOf(i)))
+    index.settle()
+    expect(samples.slice(0, 8).map((_, row) => index.requests.locations[row])).to.deep.equal(
+      Array(8).fill(IndexLocation.Sparse),
+    )
+    expect(index.keeper.sparseLoads).to.equal(1)
+  })
+
+  it('is held until then, and so is what is asked after it', () => {
+    const { index, samples } = filled(1)
+    const name = nameOf(samples[0]!)
+    index.submit(0, IndexRequest.Update, name, new Uint8Array(16).fill(9))
+    index.submit(1, IndexRequest.Query, name)
+    index.settle()
+    expect([...index.requests.locations.subarray(0, 2)]).to.deep.equal([
+      IndexLocation.Sparse,
+      IndexLocation.Open,
+    ])
+    expect(index.requests.known.subarray(0, 16)).to.deep.equal(name)
+    expect(index.requests.known.subarray(16, 32)).to.deep.equal(new Uint8Array(16).fill(9))
   })
 })
 
@@ -405,6 +479,21 @@ describe('an index that fails', () => {
       index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
       index.settle()
     }
+    expectFailed(index)
+  })
+
+  it('because the index of a sparse chapter is damaged does so too', () => {
+    const index = newIndex(TINY_SPARSE, { zones: 2, rows: 40 })
+    for (let i = 0; i < 12_000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
+    index.settle()
+    const { storage, layout } = index
+    const block = layout.volumeStart + 8 * layout.geometry.volumePage(0, 0)
+    storage.blocks.set(block, new Uint8Array(4096))
+    index.onAnswer = () => {}
+    for (let i = 0; i < 800; i++) {
+      if (isSample(nameOf(i), 0)) index.ask(IndexRequest.Query, nameOf(i))
+    }
+    index.settle()
     expectFailed(index)
   })
 
