@@ -37,6 +37,7 @@ export interface ServableVolume {
   readonly halted: Promise<Error>
   statistics(): Statistics
   /** What VDO's messages of these names do. Each settles when the index has come to rest. */
+  indexSettled(): Promise<void>
   createIndex(): Promise<void>
   closeIndex(): Promise<void>
   enableIndex(): Promise<void>
@@ -191,6 +192,7 @@ async function serveOpen(
   signals.onSecond = halt
   const stopWatching = watchFullness(volume, (sentence) => log.warn(sentence))
   try {
+    await settledWithin(FIRST_PATIENCE_MS, volume.indexSettled())
     nbd = await serveNbd({
       uri,
       exports: [{ name: address.name, description: `VDO volume ${file}`, target: volume.target }],
@@ -296,17 +298,21 @@ function controlMethods(file: string, uri: string, options: ServeOptions, volume
 /** How long a message waits for the index: a rebuild takes longer, and goes on without. */
 const INDEX_PATIENCE_MS = 2000
 
+/** How long the first client waits for the index, so that it finds duplicates from its first block on. */
+const FIRST_PATIENCE_MS = 1000
+
 /** What the statistics say of the index when it has come to rest, or after a while. */
 async function indexAfter(volume: ServableVolume, outcome: Promise<void>): Promise<unknown> {
-  const patience = new AbortController()
-  // Why it failed, if it did, is in the statistics.
-  const settled = outcome.catch(() => {})
-  await Promise.race([
-    settled,
-    sleep(INDEX_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {}),
-  ])
-  patience.abort()
+  await settledWithin(INDEX_PATIENCE_MS, outcome)
   return volume.statistics().index
+}
+
+/** Why it failed, if it did, is in the statistics. */
+async function settledWithin(milliseconds: number, outcome: Promise<void>): Promise<void> {
+  const patience = new AbortController()
+  const { signal } = patience
+  await Promise.race([outcome, sleep(milliseconds, undefined, { signal })]).catch(() => {})
+  patience.abort()
 }
 
 function announce(file: string, uri: string, options: ServeOptions, volume: ServableVolume): void {

@@ -53,6 +53,9 @@ export class PageList {
   }
 }
 
+/** A page is lost only if it cannot be read this often. */
+const MOST_TRIES = 3
+
 enum Stage {
   Reading = 0,
   Counting,
@@ -65,6 +68,7 @@ abstract class PageWalk implements RepairWork {
   /** By vio: which page, and how far it has come. */
   private readonly pages: Int32Array
   private readonly stages: Uint8Array
+  private readonly tries: Uint8Array
   /** Pages that are rewritten whatever is in them. */
   private readonly isRuined: Uint8Array
   private readonly dropped = new Uint16Array(ENTRIES_PER_PAGE)
@@ -78,6 +82,7 @@ abstract class PageWalk implements RepairWork {
     const rows = context.shape.dataVios + context.pools.otherVios
     this.pages = new Int32Array(rows)
     this.stages = new Uint8Array(rows)
+    this.tries = new Uint8Array(rows)
     this.isRuined = new Uint8Array(rows)
   }
 
@@ -94,14 +99,20 @@ abstract class PageWalk implements RepairWork {
       return true
     }
     if (this.next === this.list.length) return false
+    this.pages[vio] = this.next++
+    this.tries[vio] = 0
+    this.read(vio)
+    return true
+  }
+
+  private read(vio: VioIndex): void {
     const { placement, post, vios } = this.context
-    const page = this.next++
-    this.pages[vio] = page
+    const pbn = this.list.pbns[this.pages[vio]] as Pbn
     this.stages[vio] = Stage.Reading
-    const pbn = this.list.pbns[page] as Pbn
+    this.tries[vio]++
+    vios.status[vio] = Status.Success
     vios.aim(vio, IoKind.PageCache, pbn, vios.bufferAt(vio), 0, hop(RepairOp.PageRead, 0))
     post.send(hop(BioOp.Read, placement.reader(vio)), vio)
-    return true
   }
 
   /** An unreadable page is an empty one. */
@@ -128,6 +139,10 @@ abstract class PageWalk implements RepairWork {
     const pbn = this.list.pbns[page]
     const at = vios.bufferAt(vio)
     const isRead = vios.status[vio] === Status.Success
+    if (!isRead && this.tries[vio] < MOST_TRIES) {
+      this.read(vio)
+      return true
+    }
     const verdict = isRead ? judgePage(arena, at, nonceLow, nonceHigh, pbn) : PageVerdict.Bad
     vios.status[vio] = Status.Success
     this.isRuined[vio] = verdict === PageVerdict.Bad ? 1 : 0

@@ -296,7 +296,9 @@ class Scenario {
   private session(simulator: Simulator, steps: number): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    this.store.failureChance = prng.pick(LOAD_FAILURE_CHANCES)
+    // What a rebuild cannot read is lost, as in dm-vdo, so then nothing could be judged.
+    const chance = prng.pick(LOAD_FAILURE_CHANCES)
+    this.store.failureChance = config.volume.load === LoadKind.Rebuild ? 0 : chance
     this.store.failsForGood = false
     if (!this.load(simulator)) return
     this.store.failureChance = 0
@@ -485,8 +487,7 @@ class Scenario {
   private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
     const status = administer(simulator, AdminCommand.Load)
-    const hasBecomeReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
-    if (this.hasFailed && (status !== Status.Success || hasBecomeReadOnly)) {
+    if (this.hasFailed && status !== Status.Success) {
       this.failedLoads++
       // A rebuild is asked for until it is done.
       this.isReadOnly = load !== LoadKind.Rebuild || this.superBlock().state !== VolumeState.ForceRebuild

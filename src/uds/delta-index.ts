@@ -99,7 +99,7 @@ export class DeltaIndex {
   private readonly headers: Uint32Array
   /** The first key of each segment. */
   private readonly firstKeys: Int32Array
-  /** Offsets of the entries that a purge will remove, the largest first. */
+  /** Offsets of the entries that a purge will remove, the smallest first. */
   private readonly noted = new Int32Array(NOTED)
   private notedCount = 0
   private hasMore = false
@@ -376,12 +376,25 @@ export class DeltaIndex {
    * Removes from a list every entry whose payload lies in the `count` ones from `first` on, round the end of what a
    * payload can be. Gives how far from `first` the nearest of the others is, or the largest payload if there are
    * none. Ends the cursor.
+   *
+   * They are removed in their order in the list, so that where the list comes to lie, which a save tells, is as if
+   * it had been walked entry by entry.
    */
   purge(list: number, first: number, count: number): number {
+    const { headers, noted } = this
     this.header = (list + 1) * HEADER_WORDS
     for (;;) {
       const nearest = this.noteAll(first, count)
-      for (let i = 0; i < this.notedCount; i++) this.removeAt(this.noted[i])
+      for (let i = 0; i < this.notedCount; i++) {
+        const offset = noted[i]
+        const size = headers[this.header + SHAPE] & SIZE_MASK
+        this.removeAt(offset)
+        const next = offset + this.entryBits
+        const removed = size - (headers[this.header + SHAPE] & SIZE_MASK)
+        // The entry behind it is in its place now; its code may have grown, so the others moved by less.
+        for (let j = i + 1; j < this.notedCount; j++)
+          noted[j] = noted[j] === next ? offset : noted[j] - removed
+      }
       if (!this.hasMore) return nearest
     }
   }
@@ -482,15 +495,16 @@ export class DeltaIndex {
     return nearest
   }
 
-  /** Puts an offset among those noted, the largest first. Returns `nearest` as it is. */
+  /** Puts an offset among those noted, the smallest first, of which it keeps so many. Returns `nearest` as it is. */
   private note(offset: number, nearest: number): number {
     const { noted } = this
     if (this.notedCount === NOTED) {
       this.hasMore = true
-      return nearest
+      if (noted[NOTED - 1] < offset) return nearest
+      this.notedCount--
     }
     let i = this.notedCount++
-    for (; i > 0 && noted[i - 1] < offset; i--) noted[i] = noted[i - 1]
+    for (; i > 0 && noted[i - 1] > offset; i--) noted[i] = noted[i - 1]
     noted[i] = offset
     return nearest
   }

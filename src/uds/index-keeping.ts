@@ -9,6 +9,7 @@
  */
 import { assert, unreachable } from '../base/assert.js'
 import type { VdoError } from '../base/errors.js'
+import { Status } from '../base/status.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
 import { hop, type IndexControl, IndexOp } from '../vio/opcodes.js'
@@ -25,9 +26,9 @@ import {
 } from './index-layout.js'
 import { IndexLifecycle, type Openable } from './index-lifecycle.js'
 import type { IndexOutside } from './index-outside.js'
-import { IndexPageMap, loadPageMap, savePageMap } from './index-page-map.js'
+import { IndexPageMap, savePageMap } from './index-page-map.js'
 import { type KeeperPort, KeeperWork, type ToKeeper, type ToZone } from './index-ports.js'
-import { type ChapterRange, clearPageMap, latestSave } from './index-save.js'
+import { type ChapterRange, clearPageMap, latestSave, loadMap } from './index-save.js'
 import { saveOpenChapter } from './open-chapter-save.js'
 import { canBeReplaced } from './open-index.js'
 import { type RegionWork, WAIT } from './region-work.js'
@@ -180,7 +181,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     try {
       const save = latestSave(layout)
       yield* this.order(IndexOrder.Load)
-      yield* loadPageMap(this.thePageMap, save.areas.pageMap)
+      yield* loadMap(layout, save, this.thePageMap)
       this.shared.isTouched = false
       this.count(Counter.IndexLoads)
       return save
@@ -235,7 +236,8 @@ export class IndexKeeping implements Openable, KeeperPort {
     const { layout, keeper, shared } = this
     assert(layout !== null && keeper !== null, 'only an open index is saved')
     yield* this.quiet()
-    if (this.broken !== null || !shared.isTouched) return
+    const isReadOnly = this.context.boards.readOnlyReason !== Status.Success
+    if (this.broken !== null || isReadOnly || !shared.isTouched) return
     const { memory } = shared
     const begun = yield* layout.beginSave(this.context.counts.index, this.outside.wallMs())
     const shares = memory.openChapters.map((pair) => pair[keeper.newest & 1])
@@ -268,9 +270,16 @@ export class IndexKeeping implements Openable, KeeperPort {
   private giveUp(): void {
     this.count(Counter.IndexFailures)
     this.lifecycle.failing()
-    this.whole.start(this.forget(), () => {
+    this.whole.start(this.givingUp(), () => {
       this.failed('the index is not used any more', this.broken ?? '')
     })
+  }
+
+  /** What was saved may be what the index failed for: it is not to be loaded again. */
+  private *givingUp(): Steps<void> {
+    const { layout } = this
+    yield* this.forget()
+    if (layout !== null) yield* layout.discardOpenChapter()
   }
 
   private failed(what: string, why: string): void {

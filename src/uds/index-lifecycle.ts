@@ -14,6 +14,7 @@
  * An index that fails, at any time, is closed and says so until it is opened again. Owned by index zone 0.
  */
 import { assert, unreachable } from '../base/assert.js'
+import { Status } from '../base/status.js'
 import { IndexStage } from '../vio/boards.js'
 import { FrontOp, hop, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
@@ -105,13 +106,12 @@ export class IndexLifecycle {
     this.enter(IndexStage.Closing)
   }
 
-  /** The index cannot be opened, or cannot go on. What is wanted is forgotten with it. */
+  /** The index cannot be opened, or cannot go on. A new one is made if that is wanted; anything else is not tried. */
   failed(sentence: string): void {
     const { boards } = this.context
     boards.indexProblem = sentence
     boards.indexFailed = true
-    this.wantsOpen = false
-    this.wantsNew = false
+    if (!this.wantsNew) this.wantsOpen = false
     this.enter(IndexStage.Closed)
     this.advance()
   }
@@ -137,9 +137,10 @@ export class IndexLifecycle {
     }
   }
 
-  /** A volume that is read-only from the start is never written, its index neither. */
+  /** A volume that is read-only is not written, its index neither. */
   private get isForbidden(): boolean {
-    return this.context.volume.load === LoadKind.ReadOnly
+    const { volume, boards } = this.context
+    return volume.load === LoadKind.ReadOnly || boards.readOnlyReason !== Status.Success
   }
 
   private enter(stage: IndexStage): void {

@@ -140,8 +140,12 @@ export class RegionWork {
     done(error)
   }
 
-  private whyNot({ op, block, count }: StorageCommand): Error | null {
+  private whyNot(command: StorageCommand): Error | null {
+    const { op, block, count } = command
     if (op === StorageOp.Flush || op === StorageOp.Pause) return null
+    // A volume that is read-only is left as it is, with all that is in it.
+    const { readOnlyReason } = this.context.boards
+    if (op === StorageOp.Write && readOnlyReason !== Status.Success) return failure(command, Status.ReadOnly)
     const { region } = this
     assert(count > 0, 'a transfer has blocks')
     if (block >= region.block && block + count <= region.block + region.blocks) return null

@@ -35,6 +35,7 @@ const parts: ServeParts = {
       physicalSize: 4096,
       halted,
       statistics: () => sampleStatistics(),
+      indexSettled: () => Promise.resolve(),
       createIndex: () => Promise.resolve(),
       closeIndex: () => Promise.resolve(),
       enableIndex: () => Promise.resolve(),

@@ -1,11 +1,12 @@
 /** A server that is killed leaves a volume that we recover, and that the real kernel recovers, at the second try too. */
 
 import { spawn } from 'node:child_process'
-import { rm, truncate, writeFile } from 'node:fs/promises'
+import { open, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { VolumeState } from '../../src/format/super-block.js'
 import { findProgram, ROOT, requireTool, run, runOk, spawnServer, vdo, withTempDir } from '../tools.js'
-import { BlockSource, Mirror } from './content.js'
+import { BlockSource, Mirror, randomBytes } from './content.js'
 import { readSums, requireGuest, runGuest } from './guest.js'
 import { compare, withVolume } from './judged-volume.js'
 import { auditOk, requireRealTools } from './real-tools.js'
@@ -14,9 +15,21 @@ const MIB = 2 ** 20
 const GIB = 2 ** 30
 
 const CUT_SHORT = join(ROOT, 'dist/test/kernel/cut-short.js')
+const WRITE_AND_DIE = join(ROOT, 'dist/test/kernel/write-and-die.js')
+/** Enough for half a dozen slabs. */
+const UNSCRUBBED_MIB = 192
+/** Where the super block of this volume keeps its state. */
+const STATE_AT = 679128 * 4096 + 40
 
 /** What was flushed before the end: it must all be there. */
 const FLUSHED_MIB = 64
+
+async function stateOf(image: string): Promise<number> {
+  const file = await open(image)
+  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, STATE_AT)
+  await file.close()
+  return buffer.readUInt32LE(0)
+}
 
 async function copyImage(from: string, to: string): Promise<void> {
   await runOk('cp', ['--sparse=always', from, to])
@@ -113,6 +126,48 @@ describe('a volume whose server was killed', function () {
       await withVolume(image, 'default', (volume) =>
         compare(volume, mirror, [{ offset: 0, length: 110 * MIB }]),
       )
+      await auditOk(image)
+      mirror.close()
+    })
+  })
+})
+
+describe('a volume that was closed before it had recovered', function () {
+  this.timeout(300_000)
+
+  it('says so, and the kernel finishes what we began, and so do we', async function () {
+    requireRealTools(this)
+    requireGuest(this)
+    await withTempDir(async (folder) => {
+      const image = join(folder, 'volume.raw')
+      await writeFile(image, '')
+      await truncate(image, 4 * GIB)
+      expect((await vdo(['format', image, '--logical-size=1G', '--slab-bits=13'])).status).to.equal(0)
+      const mirror = new Mirror(join(folder, 'mirror'), GIB)
+      const whole = { offset: 0, length: UNSCRUBBED_MIB * MIB }
+      mirror.write(0, randomBytes(63, whole.length))
+      await run(process.execPath, [WRITE_AND_DIE, image, '63', String(whole.length)])
+      // One slab after the other is scrubbed; the close waits for the one at hand.
+      await withVolume(image, 'tiny', async () => {})
+      expect(await stateOf(image)).to.equal(VolumeState.Recovering)
+
+      const ours = join(folder, 'ours.raw')
+      await copyImage(image, ours)
+      await withVolume(ours, 'tiny', (volume) => compare(volume, mirror, [whole]))
+      while ((await stateOf(ours)) !== VolumeState.Clean) await withVolume(ours, 'tiny', async () => {})
+      await auditOk(ours)
+
+      const output = await runGuest({
+        script: [
+          `volume_start /dev/vda ${GIB} compression on`,
+          'volume_recovered',
+          `sums 0 ${UNSCRUBBED_MIB / 16} 16`,
+          'volume_stop',
+        ].join('\n'),
+        images: [image],
+      })
+      for (const [at, sum] of readSums(output)) expect(sum, `run ${at}`).to.equal(mirror.sum(at, 16))
+      expect(readSums(output).size).to.equal(UNSCRUBBED_MIB / 16)
       await auditOk(image)
       mirror.close()
     })

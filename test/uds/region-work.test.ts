@@ -162,6 +162,22 @@ describe('work on the region of an index', () => {
     expect(ended).to.deep.equal([null])
   })
 
+  it('writes nothing to a volume that is read-only', () => {
+    context.boards.setReadOnlyReason(Status.IoError)
+    start(
+      (function* () {
+        yield command(StorageOp.Read, 20, 1, new Uint8Array(BLOCK))
+        yield command(StorageOp.Write, 20, 1, new Uint8Array(BLOCK))
+      })(),
+    )
+    expect(asked()).to.equal(`read ${20 + OFFSET}+1`)
+    work.returned()
+    expect(bench.takeAll()).to.deep.equal([])
+    expect(ended[0]?.message).to.equal(
+      'Cannot write blocks 20 to 20 of the index: the volume is in read-only mode',
+    )
+  })
+
   it('takes a pause as a message to itself', () => {
     start(
       (function* () {

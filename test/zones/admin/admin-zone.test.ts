@@ -236,7 +236,7 @@ describe('the admin zone', () => {
     it('tells every room first, leaves slabs and super block alone, and serves', () => {
       expect(command(AdminCommand.Load)).to.equal(
         'logical!0 logical!1 physical!0 physical!1 physical!2 hash!0 hash!1 journal!0 packer!0 flush!0 ' +
-          'journal0 logical0 logical1 hash0 hash1 packer0 flush0 index0',
+          'journal0 logical0 logical1 hash0 hash1 packer0 flush0',
       )
       expect(answer).to.equal(Status.Success)
       expect(bench.arena.boards.readOnlyReason).to.equal(Status.ReadOnly)
