@@ -18,6 +18,7 @@ import { checkCounters } from './check-counters.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
+import { OrderChecker } from './order/order-checker.js'
 import { readMapped, type Unpack } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
@@ -97,6 +98,8 @@ class Scenario {
   private readonly weakBits: number
   private config: EngineConfig
   private readonly store: SimStore
+  /** Judges every write of all sessions. */
+  private readonly order: OrderChecker
   private readonly unpack: Unpack
   private traceHash = ''
   private events = 0
@@ -113,6 +116,7 @@ class Scenario {
     this.config = drawConfig(this.prng)
     const { physicalBlocks } = this.config.volume
     this.store = options.makeStore?.(physicalBlocks) ?? new SimStore(physicalBlocks)
+    this.order = new OrderChecker({ ...this.config.volume, ...this.config.shape })
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
     this.unpack = unpacker(options.lend)
@@ -264,7 +268,7 @@ class Scenario {
         ? lent
         : { ...lent, native: new WeakNames(lent.native, new Uint8Array(lent.buffer), this.weakBits) }
     }
-    const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
+    const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)), this.order)
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
     const { trace } = this.options

@@ -5,6 +5,7 @@
  */
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
+import { type IoLog, LoggingDevice } from '../device/logging-device.js'
 import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
@@ -56,6 +57,8 @@ export class Simulator {
     private readonly prng: Prng,
     lend: LendMemory,
     bytes: number,
+    /** Hears of every write and flush. */
+    log: IoLog,
   ) {
     requireRunnable(config.shape, config.volume, config.plan.counts)
     const { buffer, native, hasher } = lend(bytes)
@@ -71,7 +74,7 @@ export class Simulator {
         device: () => {
           const device = new SimDevice(store, arena.bytes, prng)
           this.devices.push({ thread, device })
-          return device
+          return new LoggingDevice(device, arena.bytes, log)
         },
       }),
     )
