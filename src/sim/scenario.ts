@@ -268,7 +268,14 @@ class Scenario {
         ? lent
         : { ...lent, native: new WeakNames(lent.native, new Uint8Array(lent.buffer), this.weakBits) }
     }
-    const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)), this.order)
+    const simulator = new Simulator(
+      config,
+      store,
+      prng.fork(),
+      lend,
+      arenaBytes(arenaConfig(config)),
+      this.order,
+    )
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
     const { trace } = this.options

@@ -16,13 +16,13 @@ import {
   ENTRIES_PER_PAGE,
   pageEntry,
   State,
-  type SuperBlock,
   SUMMARY_ENTRIES_PER_BLOCK,
+  type SuperBlock,
   summaryEntry,
 } from './decode.js'
 import { JournalModel } from './journal-model.js'
 import type { Counted, Fact, OrderLayout, OrderModel, PageFact, SummaryFact, Write } from './order-model.js'
-import { type Rule, RULES, summaryPbn } from './rules.js'
+import { RULES, type Rule, summaryPbn } from './rules.js'
 import { SlabModel } from './slab-model.js'
 import { StableDisk, type Version } from './stable-disk.js'
 
@@ -53,6 +53,8 @@ export class OrderChecker implements IoLog, OrderModel {
   readonly asked = new Map<string, number>()
   private readonly deviceOffset: number
   private readonly summaryEnd: number
+  /** All copies of the summary are being written at once. */
+  private isLoading = false
 
   /** `deviceOffset` is added to a block of the log to give its pbn. */
   constructor(
@@ -84,6 +86,7 @@ export class OrderChecker implements IoLog, OrderModel {
 
   writeBegun(request: number, block: number, bytes: Uint8Array): void {
     const versions: Version<Fact>[] = []
+    this.isLoading = bytes.length === SUMMARY_COPIES * BLOCKS_PER_COPY * BLOCK
     for (let i = 0; i * BLOCK < bytes.length; i++) {
       const pbn = block + i + this.deviceOffset
       const write = { pbn, bytes: bytes.subarray(i * BLOCK, (i + 1) * BLOCK) }
@@ -146,7 +149,8 @@ export class OrderChecker implements IoLog, OrderModel {
     const slab = this.slabs[Math.floor((pbn - layout.depotOrigin) / layout.slabBlocks)]
     if (pbn < layout.depotOrigin || slab === undefined) return DATA
     const offset = pbn - slab.start
-    if (offset < layout.slabDataBlocks) return journal.treePages.has(pbn) ? this.takePage(write) : this.takeData(write)
+    if (offset < layout.slabDataBlocks)
+      return journal.treePages.has(pbn) ? this.takePage(write) : this.takeData(write)
     const counts = offset - layout.slabDataBlocks
     if (counts < layout.slabReferenceBlocks) return this.takeReferenceBlock(write, slab, counts)
     return this.takeSlabJournalBlock(write, slab, counts - layout.slabReferenceBlocks)
@@ -207,7 +211,7 @@ export class OrderChecker implements IoLog, OrderModel {
     return { kind: 'reference', slab, index, change: change ?? 0 }
   }
 
-  /** Each slab's entry is judged by itself, where it differs from what the copy said before. */
+  /** Each slab's entry is judged by itself; a copy is only judged where it changes, but for a load. */
   private takeSummaryBlock(write: Write): Fact {
     const { bytes, pbn } = write
     const previous = [...this.disk.possible(pbn)].at(-1)?.fact
@@ -217,7 +221,8 @@ export class OrderChecker implements IoLog, OrderModel {
     for (const slab of this.slabs.slice(first, first + SUMMARY_ENTRIES_PER_BLOCK)) {
       const { tail, load, dirty } = summaryEntry(bytes, slab.number - first)
       const was = before.get(slab.number) ?? null
-      if (was !== null && tail === was.tail && load === was.load && dirty === was.dirty) {
+      // A copy that does not count may say the same for ever, while the ring goes round.
+      if (!this.isLoading && was !== null && tail === was.tail && load === was.load && dirty === was.dirty) {
         counted.set(slab.number, was)
         continue
       }

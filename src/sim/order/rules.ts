@@ -64,12 +64,15 @@ export interface SuperWrite extends Write {
 export const ANY_RULES: readonly Rule<Write>[] = [
   {
     name: 'nothing after read-only',
-    section: 'E9.4',
-    says: 'Once the super block says READ_ONLY nothing else changes on the disk.',
-    check: ({ pbn }, { stableSuperBlock, layout }) =>
-      stableSuperBlock?.state === State.ReadOnly && pbn !== layout.superBlockPbn
+    section: 'E9.4, E11.1 (36)',
+    says: 'Once the super block is being written as READ_ONLY nothing else changes on the disk.',
+    check: ({ pbn }, { disk, layout }) => {
+      const fact = [...disk.possible(layout.superBlockPbn)].at(-1)?.fact
+      const isReadOnly = fact?.kind === 'super block' && fact.superBlock.state === State.ReadOnly
+      return isReadOnly && pbn !== layout.superBlockPbn
         ? `block ${pbn} is written to a read-only volume`
-        : null,
+        : null
+    },
   },
   {
     name: 'one write at a time',
@@ -287,7 +290,8 @@ export const PAGE_RULES: readonly Rule<PageWrite>[] = [
     name: 'pages name themselves',
     section: 'F4.2',
     says: 'A page has version, nonce and its own place.',
-    check: ({ page, pbn }) => (page.isOurs && page.pbn === pbn ? null : `page ${pbn} says that it is ${page.pbn}`),
+    check: ({ page, pbn }) =>
+      page.isOurs && page.pbn === pbn ? null : `page ${pbn} says that it is ${page.pbn}`,
   },
   {
     name: 'entry before page',
@@ -497,7 +501,9 @@ export const SUMMARY_RULES: readonly Rule<SummaryWrite>[] = [
     section: 'F6.4',
     says: 'A summary never takes a block back, nor the mark that counts were written.',
     check: ({ slab, counted, before }) =>
-      before === null || counted === null || (counted.newest >= before.newest && (counted.load || !before.load))
+      before === null ||
+      counted === null ||
+      (counted.newest >= before.newest && (counted.load || !before.load))
         ? null
         : `the summary of slab ${slab.number} goes from block ${before.newest} to ${counted.newest}`,
   },
@@ -544,7 +550,8 @@ export const SUPER_RULES: readonly Rule<SuperWrite>[] = [
       const lagging = slabs.find(
         (slab) => slab.after(model.stablyCounted(slab.number)?.newest ?? 0) <= slab.changes.length,
       )
-      if (lagging !== undefined) return `the volume is saved, the journal of slab ${lagging.number} lacks changes`
+      if (lagging !== undefined)
+        return `the volume is saved, the journal of slab ${lagging.number} lacks changes`
       return journal.next === 0 || journalStart === journal.next
         ? null
         : `the volume is saved to go on with block ${journalStart}, ${journal.next} is next`
