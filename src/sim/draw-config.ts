@@ -40,7 +40,8 @@ export function redrawConfig(
 function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
   const dataVios = prng.pick([8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
-  const slabJournalEntriesPerBlock = prng.between(4, 24)
+  // Few entries make slab journals go round within a seed.
+  const slabJournalEntriesPerBlock = prng.pick([3, 4, 4, 5, 8, 24])
   const packerBins = prng.between(2, Math.min(6, Math.floor((dataVios - 1) / 2)))
   const maximumReferences = prng.pick([3, 5, 20, 254])
   return {

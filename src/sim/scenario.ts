@@ -19,6 +19,7 @@ import { drawConfig, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
 import { OrderChecker } from './order/order-checker.js'
+import { WatchedTarget } from './order/watched-target.js'
 import { readMapped, type Unpack } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
@@ -155,7 +156,7 @@ class Scenario {
     const simulator = this.boot()
     this.readBack(simulator)
     const workload = new Workload(
-      simulator.frontEnd,
+      new WatchedTarget(simulator.frontEnd, this.order),
       prng.fork(),
       oracle,
       prng.between(1, config.shape.dataVios * 2),
@@ -221,6 +222,7 @@ class Scenario {
     if (readOnlyReason !== Status.Success) {
       throw new Error(`the volume is read-only: ${Status[readOnlyReason]}`)
     }
+    this.order.commandAnswered(command === AdminCommand.Save ? VolumeState.Clean : VolumeState.Dirty)
   }
 
   /** Whoever opens the volume next must know. */
@@ -229,6 +231,7 @@ class Scenario {
     const { state } = this.superBlock()
     if (state !== VolumeState.ReadOnly)
       throw new Error(`a read-only volume is ${VolumeState[state]} on the disk`)
+    this.order.commandAnswered(VolumeState.ReadOnly)
   }
 
   /** Whether a request of this session has failed. */

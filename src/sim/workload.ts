@@ -163,11 +163,14 @@ export class Workload {
     return bytes
   }
 
-  /** Zeros, noise, or mostly zeros after a little noise; the same seed gives the same block. */
+  /** Zeros, all but one, noise, or mostly zeros after a little noise; the same seed gives the same block. */
   private fill(block: Uint8Array): void {
     const { prng } = this
     const kind = prng.below(10)
-    if (kind === 0) return
+    if (kind === 0) {
+      if (prng.chance(0.3)) block[prng.pick([0, block.length - 1])] = 1
+      return
+    }
     const seed = prng.below(this.seeds)
     const noise = kind < 5 ? block.length : Math.min(block.length, 40 + (seed % 7) * 300)
     let state = (seed * 2654435761 + 12345) >>> 0

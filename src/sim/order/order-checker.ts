@@ -21,7 +21,7 @@ import {
   summaryEntry,
 } from './decode.js'
 import { JournalModel } from './journal-model.js'
-import type { Counted, Fact, OrderLayout, OrderModel, PageFact, SummaryFact, Write } from './order-model.js'
+import type { Counted, Fact, HeadLimits, OrderLayout, OrderModel, PageFact, SummaryFact, Write } from './order-model.js'
 import { RULES, type Rule, summaryPbn } from './rules.js'
 import { SlabModel } from './slab-model.js'
 import { StableDisk, type Version } from './stable-disk.js'
@@ -53,6 +53,8 @@ export class OrderChecker implements IoLog, OrderModel {
   readonly asked = new Map<string, number>()
   private readonly deviceOffset: number
   private readonly summaryEnd: number
+  /** By the beginning of a flush. */
+  private readonly limitsAtFlush = new Map<number, HeadLimits>()
   /** All copies of the summary are being written at once. */
   private isLoading = false
 
@@ -100,10 +102,28 @@ export class OrderChecker implements IoLog, OrderModel {
 
   flushBegun(request: number): void {
     this.disk.beginFlush(request)
+    this.limitsAtFlush.set(this.disk.now, this.headLimits)
   }
 
   ended(request: number, isDone: boolean): void {
     this.disk.end(request, isDone)
+    for (const began of this.limitsAtFlush.keys()) {
+      if (began < this.disk.lastFlushBegan) this.limitsAtFlush.delete(began)
+    }
+  }
+
+  /** A client's flush was answered that was asked for at `began`. */
+  flushAnswered(began: number): void {
+    if (this.disk.flushedUpTo > began) return
+    throw new OrderViolation('a flush before its answer', 'E3.8', 'no flush began since one was asked for')
+  }
+
+  /** An administrative command was answered: it leaves the volume in this state. */
+  commandAnswered(state: number): void {
+    const found = this.stableSuperBlock?.state
+    if (found === state) return
+    const sentence = `a command leaves state ${state}, the stable super block says ${found ?? 'nothing'}`
+    throw new OrderViolation('super block before the answer', 'F8 (10), E9.3', sentence)
   }
 
   // What rules ask
@@ -111,6 +131,21 @@ export class OrderChecker implements IoLog, OrderModel {
   get stableSuperBlock(): SuperBlock | null {
     const fact = this.disk.stable(this.layout.superBlockPbn)?.fact
     return fact?.kind === 'super block' ? fact.superBlock : null
+  }
+
+  get headLimits(): HeadLimits {
+    const { entries, durable } = this.journal
+    const oldest = durable < entries.length ? entries[durable].sequence : Number.POSITIVE_INFINITY
+    let slabJournal = oldest
+    for (const slab of this.slabs) {
+      const first = slab.after(this.stablyCounted(slab.number)?.newest ?? 0)
+      if (first <= slab.changes.length) slabJournal = Math.min(slabJournal, slab.change(first).sequence)
+    }
+    return { map: Math.min(oldest, this.journal.oldestUnshown), slabJournal }
+  }
+
+  get flushedHeadLimits(): HeadLimits {
+    return this.limitsAtFlush.get(this.disk.lastFlushBegan) ?? this.headLimits
   }
 
   possiblyCounted(slab: number): readonly Counted[] {

@@ -92,6 +92,14 @@ export interface Write {
   readonly bytes: Uint8Array
 }
 
+/** The oldest blocks of the recovery journal that the heads must not pass. */
+export interface HeadLimits {
+  /** An entry of it is shown by no stable page. */
+  readonly map: number
+  /** An entry of it is in no slab journal block that a stable summary counts. */
+  readonly slabJournal: number
+}
+
 export interface OrderModel {
   readonly layout: OrderLayout
   readonly nonce: bigint
@@ -102,6 +110,10 @@ export interface OrderModel {
   possiblyCounted(slab: number): readonly Counted[]
   /** What the stable summary says of a slab, in the copy that counts; null while there is none. */
   stablyCounted(slab: number): Counted | null
+  /** How far the heads of the journal may be by what is stable now. */
+  readonly headLimits: HeadLimits
+  /** The same when the flush began that ended last. */
+  readonly flushedHeadLimits: HeadLimits
   /** What the stable super block says; null before the first. */
   readonly stableSuperBlock: SuperBlock | null
 }

@@ -207,28 +207,26 @@ export const JOURNAL_RULES: readonly Rule<JournalWrite>[] = [
     name: 'pages before map head',
     section: 'F8 (4)',
     says: 'The block map head passes a block when stable pages show all its entries.',
-    check: ({ block: { mapHead } }, { journal }) => {
-      const oldest = Math.min(journal.oldestUnshown, ...undurable(journal))
-      return mapHead <= oldest ? null : `the head is ${mapHead}, no page shows all of ${oldest}`
-    },
+    check: ({ block: { mapHead } }, { headLimits: { map } }) =>
+      mapHead <= map ? null : `the head is ${mapHead}, no page shows all of ${map}`,
   },
   {
     name: 'summary before slab journal head',
     section: 'F8 (6)',
     says: 'The slab journal head passes a block when stable summaries count the slab journal blocks with its entries.',
-    check: ({ block: { slabJournalHead } }, model) => {
-      for (const slab of model.slabs) {
-        const first = slab.after(model.stablyCounted(slab.number)?.newest ?? 0)
-        if (first > slab.changes.length) continue
-        const { sequence } = slab.change(first)
-        if (sequence < slabJournalHead)
-          return `the head is ${slabJournalHead}, no summary counts what ${sequence} does to slab ${slab.number}`
-      }
-      const [oldest] = undurable(model.journal)
-      return oldest === undefined || slabJournalHead <= oldest
+    check: ({ block }, { headLimits: { slabJournal } }) =>
+      block.slabJournalHead <= slabJournal
         ? null
-        : `the head is ${slabJournalHead}, ${oldest} is not durable`
-    },
+        : `the head is ${block.slabJournalHead}, no summary counts all of ${slabJournal}`,
+  },
+  {
+    name: 'a flush of its own before the heads move',
+    section: 'E8.2, E8.6',
+    says: 'What lets a head pass is stable before the preflush of the block begins that has the new head.',
+    check: ({ block: { mapHead, slabJournalHead } }, { flushedHeadLimits: { map, slabJournal } }) =>
+      mapHead <= map && slabJournalHead <= slabJournal
+        ? null
+        : `the heads are ${mapHead} and ${slabJournalHead}, before the flush they could be ${map} and ${slabJournal}`,
   },
   {
     name: 'heads only move on',
@@ -621,11 +619,6 @@ function stableCopy({ disk, layout }: OrderModel, slab: number, zones: number): 
 /** The entries of a block that no earlier write of it had. */
 function newEntries(block: JournalBlock, { journal }: OrderModel): JournalBlock['entries'] {
   return block.entries.slice(journal.entriesOf(block.sequence).length)
-}
-
-/** The block of the first entry that is not durable, if there is one. */
-function undurable({ entries, durable }: OrderModel['journal']): number[] {
-  return durable < entries.length ? [entries[durable].sequence] : []
 }
 
 function isSaved(state: number): boolean {

@@ -34,6 +34,8 @@ export class StableDisk<Fact> {
   now = 0
   /** When the newest of the flushes that have ended began. */
   flushedUpTo = 0
+  /** When the flush began that ended last. */
+  lastFlushBegan = 0
   private readonly blocks = new Map<number, BlockHistory<Fact>>()
   private readonly underWay = new Map<number, UnderWay<Fact>>()
   /** Writes that have ended and wait for a flush, oldest end first. */
@@ -103,7 +105,10 @@ export class StableDisk<Fact> {
   private endFlush(began: number, isDone: boolean): void {
     const covered = this.waiting.filter(({ ended }) => !isDone || ended < began)
     this.waiting = isDone ? this.waiting.filter(({ ended }) => ended >= began) : []
-    if (isDone) this.flushedUpTo = Math.max(this.flushedUpTo, began)
+    if (isDone) {
+      this.flushedUpTo = Math.max(this.flushedUpTo, began)
+      this.lastFlushBegan = began
+    }
     for (const version of covered) {
       if (isDone) this.makeStable(version)
       else version.isLost = true
