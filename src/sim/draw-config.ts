@@ -108,7 +108,9 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
   const journalOrigin = depotOrigin + slabCount * slabBlocks
   const summaryOrigin = journalOrigin + journalBlocks
   const physicalBlocks = summaryOrigin + SUMMARY_BLOCKS
-  const logicalBlocks = 812 * prng.between(8, 60) + prng.below(812)
+  // With several leaves to a tree an interior page changes while it is written.
+  const leaves = prng.pick([prng.between(8, 60), prng.between(8, 60), prng.between(2, 5) * ROOTS])
+  const logicalBlocks = 812 * leaves + prng.below(812)
   const volume: Volume = {
     nonceLow: Number(NONCE & 0xffffffffn),
     nonceHigh: Number(NONCE >> 32n),

@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
+import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
@@ -91,6 +92,15 @@ const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
 /** How likely each request of a session is to fail, until one does. */
 const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
+/** What the disk fails at: anything, flushes, or writes of data, which need not make the volume read-only. */
+enum FailureKind {
+  Any = 0,
+  Flush,
+  Data,
+}
+const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Data]
+/** How much a client wants to be durable at once. */
+const FUA_CHANCES = [0.1, 0.1, 0.1, 0.9]
 
 class Scenario {
   private readonly prng: Prng
@@ -161,9 +171,12 @@ class Scenario {
       oracle,
       prng.between(1, config.shape.dataVios * 2),
       () => this.hasFailed,
+      () => simulator.arena.boards.readOnlyReason !== Status.Success,
+      prng.pick(FUA_CHANCES),
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
+    this.store.mayFail = this.failures(prng.pick(FAILURE_KINDS))
     for (let issued = 0; issued < steps; ) {
       if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
@@ -182,6 +195,21 @@ class Scenario {
     this.events += simulator.steps
     this.requests += workload.answered
     this.noSpace += workload.noSpace
+  }
+
+  private failures(kind: FailureKind): (op: DeviceOp, block: number) => boolean {
+    const { depotOrigin, journalOrigin, slabBlocks, slabDataBlocks } = this.config.volume
+    switch (kind) {
+      case FailureKind.Any:
+        return () => true
+      case FailureKind.Flush:
+        return (op) => op === DeviceOp.Flush
+      case FailureKind.Data:
+        return (op, block) => {
+          const isInSlab = block >= depotOrigin && block < journalOrigin
+          return op === DeviceOp.Write && isInSlab && (block - depotOrigin) % slabBlocks < slabDataBlocks
+        }
+    }
   }
 
   private interlude(simulator: Simulator): void {

@@ -11,6 +11,8 @@ const BLOCK = 4096
 const SECTOR = 512
 /** Logical blocks of a leaf of the block map: a new one needs a page. */
 const LEAF_BLOCKS = 812
+/** Leaves so far apart are in one tree. */
+const TREES = 60
 /** Where requests meet: this many blocks from the start of each leaf. */
 const BUSY_BLOCKS = 30
 
@@ -23,6 +25,8 @@ export class Workload {
   noSpace = 0
   inFlight = 0
   private readonly leaves: number
+  /** From one leaf that is used to the next. */
+  private readonly stride: number
   private readonly seeds: number
   private readonly largest: number
   private flushesBegun = 0
@@ -34,12 +38,16 @@ export class Workload {
     private readonly oracle: Oracle,
     /** Requests in flight at most. */
     readonly depth: number,
-    /** Whether the disk has failed: requests may fail then, and what is read is not judged. */
+    /** Whether the disk has failed: requests may fail then. */
     private readonly isTolerant: () => boolean = () => false,
+    /** Whether the volume is read-only: what was acknowledged may be lost then, so that no read is judged. */
+    private readonly isReadOnly: () => boolean = () => false,
+    private readonly fuaChance = 0.1,
   ) {
     // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
     const leaves = Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
     this.leaves = Math.min(leaves, prng.pick([2, 8, leaves]))
+    this.stride = leaves > TREES ? prng.pick([1, TREES]) : 1
     // Few distinct contents make duplicates, many fill the volume.
     this.seeds = prng.pick([4, 40, 4000])
     this.largest = prng.pick([12, 60, 300])
@@ -67,7 +75,7 @@ export class Workload {
     const bytes = this.content(length)
     const handle = oracle.beginWrite(offset, bytes)
     this.begin()
-    const fua = prng.chance(0.1)
+    const fua = prng.chance(this.fuaChance)
     this.target.write(offset, bytes, fua, (status) => this.endWrite(handle, status, fua))
   }
 
@@ -83,7 +91,8 @@ export class Workload {
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
-      if (this.isTolerant()) return this.oracle.dropRead(handle)
+      const isForgiven = this.isTolerant() && status !== Status.Success
+      if (isForgiven || this.isReadOnly()) return this.oracle.dropRead(handle)
       if (status !== Status.Success) {
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
@@ -94,7 +103,7 @@ export class Workload {
   private discard(): void {
     const { prng, oracle, target } = this
     const [offset, length] = this.range()
-    const fua = prng.chance(0.1)
+    const fua = prng.chance(this.fuaChance)
     this.begin()
     if (prng.chance(0.7)) {
       const handle = oracle.beginZero(offset, length)
@@ -148,8 +157,8 @@ export class Workload {
     const { prng, target } = this
     const roll = prng.below(20)
     const unit = roll === 0 ? 1 : roll < 5 ? SECTOR : BLOCK
-    const start =
-      prng.below(this.leaves) * LEAF_BLOCKS * BLOCK + prng.below((BUSY_BLOCKS * BLOCK) / unit) * unit
+    const leaf = (prng.below(this.leaves) * this.stride) % Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
+    const start = leaf * LEAF_BLOCKS * BLOCK + prng.below((BUSY_BLOCKS * BLOCK) / unit) * unit
     const most = prng.chance(0.7) ? 1 : prng.chance(0.9) ? 6 * (BLOCK / unit) : this.largest * (BLOCK / unit)
     return [start, Math.min(unit * prng.between(1, most), target.sizeBytes - start)]
   }

@@ -53,10 +53,14 @@ function judgeOf(cause: Error): string {
   return JUDGES.find(([pattern]) => pattern.test(cause.message))?.[1] ?? 'recovery after a crash'
 }
 
+/** No seed is begun after that. */
+const MOST_MS = 240_000
+
 async function hunt(folder: string, seeds: number, steps: number): Promise<Catch | null> {
   const { runScenario, memoryLender, decodeSuperBlock } = await engineAt(folder)
   const lend = await memoryLender()
-  for (let seed = 1; seed <= seeds; seed++) {
+  const deadline = Date.now() + MOST_MS
+  for (let seed = 1; seed <= seeds && Date.now() < deadline; seed++) {
     try {
       runScenario({ seed, steps, lend, decodeSuperBlock: (bytes) => decodeSuperBlock(bytes, crc32) })
     } catch (error) {
