@@ -29,6 +29,9 @@ interface Choice {
   readonly ring: number
 }
 
+/** How often a slow disk does nothing although it could. */
+const SLOWNESS = 0.9
+
 export class Simulator {
   readonly arena: Arena
   readonly frontEnd: FrontEnd
@@ -50,6 +53,7 @@ export class Simulator {
   private readonly able: Int32Array
   /** How often a timer fires though there is other work: answers that are late are then too late. */
   private readonly hurry: number
+  private readonly disksAreSlow: boolean
 
   constructor(
     config: EngineConfig,
@@ -90,6 +94,7 @@ export class Simulator {
       this.asked = true
     }
     this.able = new Int32Array(this.choices.length + this.devices.length)
+    this.disksAreSlow = prng.chance(0.3)
     this.hurry = prng.pick([0, 0, 0.001, 0.01])
   }
 
@@ -107,14 +112,12 @@ export class Simulator {
       this.threads[0].reactor.publish()
     }
     if (this.hurry > 0 && this.prng.chance(this.hurry) && this.letTimePass()) return true
-    let total = 0
-    for (let i = 0; i < this.devices.length; i++) {
-      if (this.devices[i].device.outstanding > 0) this.able[total++] = -1 - i
-    }
+    let total = this.disksAreSlow && this.prng.chance(SLOWNESS) ? 0 : this.ableDisks()
     for (let i = 0; i < this.choices.length; i++) {
       const { thread, ring } = this.choices[i]
       if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
     }
+    if (total === 0) total = this.ableDisks()
     if (total === 0) return this.letTimePass()
     const picked = this.able[this.prng.below(total)]
     if (picked >= 0) {
@@ -136,6 +139,15 @@ export class Simulator {
       if (!this.step()) return done()
     }
     return done()
+  }
+
+  /** Notes the disks that have something to do. Gives how many. */
+  private ableDisks(): number {
+    let total = 0
+    for (let i = 0; i < this.devices.length; i++) {
+      if (this.devices[i].device.outstanding > 0) this.able[total++] = -1 - i
+    }
+    return total
   }
 
   private letTimePass(): boolean {

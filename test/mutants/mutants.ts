@@ -236,11 +236,29 @@ const MAP: readonly Mutant[] = [
 
 const DATA: readonly Mutant[] = [
   mutant('verify skipped', HASH, 'const equal = vios.isDuplicate[agent] === 1', 'const equal = true'),
+  {
+    // To go on with the lock is not enough: nobody can claim a reference to a block whose write lock was not
+    // downgraded, so that all who wait would fork. They must also do without claims.
+    name: 'hash lock kept past a write error',
+    edits: [
+      {
+        file: HASH,
+        find: 'this.context.vios.status[vio] !== Status.Success',
+        replace: 'this.context.vios.status[vio] !== Status.Success && state !== HashLockState.Writing',
+      },
+      {
+        file: HASH,
+        find: 'this.share(lock, waiter)',
+        replace:
+          'this.context.vios.status[agent] === Status.Success ? this.share(lock, waiter) : this.launchShare(lock, waiter)',
+      },
+    ],
+  },
   mutant(
-    'hash lock kept past a write error',
-    HASH,
-    'this.context.vios.status[vio] !== Status.Success',
-    'this.context.vios.status[vio] !== Status.Success && state !== HashLockState.Writing',
+    'a write error is overlooked',
+    BIO,
+    'this.context.vios.fail(vio, status)',
+    'this.stages[vio] !== Stage.Writing && this.context.vios.fail(vio, status)',
   ),
   mutant(
     'zero elimination off by a byte',
