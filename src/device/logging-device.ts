@@ -1,17 +1,9 @@
 /**
- * Other devices whose writes and flushes are told to a log, in the order in which they begin and end. Reads pass by.
- *
- * Two layers, one for each contract of block-device.ts. A `SynchronousDevice` begins and ends each call before the
- * next, so that the log of a `LoggingStore` is the order of the calls on a file itself.
+ * Another device whose writes and flushes are told to a log, in the order in which they begin and end: what the
+ * contract of block-device.ts promises of them, a flush and a write at a time, can be read off it. Reads pass by.
  */
 import { Status } from '../base/status.js'
-import {
-  type BlockDevice,
-  type Completed,
-  DEVICE_BLOCK_BYTES,
-  DeviceOp,
-  type SynchronousDevice,
-} from './block-device.js'
+import { type BlockDevice, type Completed, DEVICE_BLOCK_BYTES, DeviceOp } from './block-device.js'
 
 /** Hears of writes and flushes. Each has a number of its own, from 1 in the order of the beginnings. */
 export interface IoLog {
@@ -65,56 +57,5 @@ export class LoggingDevice implements BlockDevice {
       this.log.ended(request, status === Status.Success)
     }
     this.completed(tag, status)
-  }
-}
-
-export class LoggingStore implements SynchronousDevice {
-  private begun = 0
-
-  constructor(
-    private readonly inner: SynchronousDevice,
-    private readonly arena: Uint8Array,
-    private readonly log: IoLog,
-  ) {}
-
-  get blockCount(): number {
-    return this.inner.blockCount
-  }
-
-  read(block: number, count: number, at: number): Status {
-    return this.inner.read(block, count, at)
-  }
-
-  write(block: number, count: number, at: number): Status {
-    const request = this.beginWrite(block, count, at)
-    return this.end(request, request, this.inner.write(block, count, at))
-  }
-
-  /** A joined write is told as one write for each piece: the store may do some of them and not the others. */
-  writeJoined(block: number, ats: Float64Array, counts: Int32Array, first: number, end: number): Status {
-    const request = this.begun + 1
-    let next = block
-    for (let i = first; i < end; i++) {
-      this.beginWrite(next, counts[i]!, ats[i]!)
-      next += counts[i]!
-    }
-    return this.end(request, this.begun, this.inner.writeJoined(block, ats, counts, first, end))
-  }
-
-  sync(): Status {
-    const request = ++this.begun
-    this.log.flushBegun(request)
-    return this.end(request, request, this.inner.sync())
-  }
-
-  private beginWrite(block: number, count: number, at: number): number {
-    const request = ++this.begun
-    this.log.writeBegun(request, block, this.arena.subarray(at, at + count * DEVICE_BLOCK_BYTES))
-    return request
-  }
-
-  private end(first: number, last: number, status: Status): Status {
-    for (let request = first; request <= last; request++) this.log.ended(request, status === Status.Success)
-    return status
   }
 }

@@ -25,7 +25,7 @@ import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { EngineHost } from './engine-host.js'
 import { loadProfile } from './profile.js'
-import type { SoundStore, Store } from './store.js'
+import { type SoundStore, type Store, soundStoreOf } from './store.js'
 import { lockStore } from './volume-lock.js'
 
 export interface OpenOptions {
@@ -70,7 +70,7 @@ export async function openVolumeOn(
   release: () => void,
 ): Promise<VdoVolume> {
   const plan = loadProfile(options.threads ?? 'default')
-  const sound = store.kind === 'faulty' ? store.store : store
+  const sound = soundStoreOf(store)
   const readBlock = blockReader(sound)
   const geometry = decodeGeometry(readBlock(0), crc32)
   const superBlockPbn = geometry.dataRegionStart

@@ -8,7 +8,9 @@ import type { Edit, Mutant } from './mutant.js'
 export function applyEdit(text: string, { file, find, replace }: Edit): string {
   const parts = text.split(find)
   if (parts.length !== 2)
-    throw new Error(`Cannot apply a mutant to ${file}: \`${find}\` stands there ${parts.length - 1} times, not once`)
+    throw new Error(
+      `Cannot apply a mutant to ${file}: \`${find}\` stands there ${parts.length - 1} times, not once`,
+    )
   return parts.join(replace)
 }
 

@@ -58,12 +58,7 @@ const FLUSHES: readonly Mutant[] = [
     'this.queues.push(this.syncing ? THIS_SYNC : NEXT_SYNC, vio)',
   ),
   mutant('a failed sync is forgotten', BIO, 'if (status !== Status.Success) {', 'if (false) {'),
-  mutant(
-    'a read-only volume is written to',
-    BIO,
-    'boards.readOnlyReason === Status.Success',
-    'vio >= 0',
-  ),
+  mutant('a read-only volume is written to', BIO, 'boards.readOnlyReason === Status.Success', 'vio >= 0'),
 ]
 
 const JOURNALS: readonly Mutant[] = [
@@ -190,12 +185,7 @@ const MAP: readonly Mutant[] = [
       },
     ],
   },
-  mutant(
-    'leaves first written once',
-    PAGE_CACHE,
-    'this.places[page], false)',
-    'this.places[page], true)',
-  ),
+  mutant('leaves first written once', PAGE_CACHE, 'this.places[page], false)', 'this.places[page], true)'),
   mutant('interior pages first written once', 'zones/logical/forest', 'place, false)', 'place, true)'),
   {
     name: 'a page changed after its flush is written',

@@ -21,7 +21,16 @@ import {
   summaryEntry,
 } from './decode.js'
 import { JournalModel } from './journal-model.js'
-import type { Counted, Fact, HeadLimits, OrderLayout, OrderModel, PageFact, SummaryFact, Write } from './order-model.js'
+import type {
+  Counted,
+  Fact,
+  HeadLimits,
+  OrderLayout,
+  OrderModel,
+  PageFact,
+  SummaryFact,
+  Write,
+} from './order-model.js'
 import { RULES, type Rule, summaryPbn } from './rules.js'
 import { SlabModel } from './slab-model.js'
 import { StableDisk, type Version } from './stable-disk.js'
