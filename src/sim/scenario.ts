@@ -99,8 +99,11 @@ enum FailureKind {
   Data,
 }
 const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Data]
-/** How much a client wants to be durable at once. */
-const FUA_CHANCES = [0.1, 0.1, 0.1, 0.9]
+/** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
+const DATA_FAILURES = 20
+/** How much a client wants to be durable at once: nearly all of it where its data may fail. */
+const FUA_CHANCE = 0.1
+const FUA_CHANCE_WITH_DATA_FAILURES = 0.95
 
 class Scenario {
   private readonly prng: Prng
@@ -165,6 +168,7 @@ class Scenario {
     this.failuresBefore = this.store.failures
     const simulator = this.boot()
     this.readBack(simulator)
+    const failureKind = prng.pick(FAILURE_KINDS)
     const workload = new Workload(
       new WatchedTarget(simulator.frontEnd, this.order),
       prng.fork(),
@@ -172,11 +176,12 @@ class Scenario {
       prng.between(1, config.shape.dataVios * 2),
       () => this.hasFailed,
       () => simulator.arena.boards.readOnlyReason !== Status.Success,
-      prng.pick(FUA_CHANCES),
+      failureKind === FailureKind.Data ? FUA_CHANCE_WITH_DATA_FAILURES : FUA_CHANCE,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
-    this.store.mayFail = this.failures(prng.pick(FAILURE_KINDS))
+    this.store.failuresLeft = failureKind === FailureKind.Data ? DATA_FAILURES : 1
+    this.store.mayFail = this.failures(failureKind)
     for (let issued = 0; issued < steps; ) {
       if (!this.hasFailed && prng.chance(INTERLUDE_CHANCE / 10)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {

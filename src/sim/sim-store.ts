@@ -24,8 +24,10 @@ interface UnstableBlock {
 export class SimStore {
   /** Requests that were submitted, ever: an engine at rest adds none. */
   requests = 0
-  /** How likely it is that the next request fails, of those that may; the first that does makes it 0. */
+  /** How likely it is that the next request fails, of those that may. */
   failureChance = 0
+  /** How many more requests may fail. */
+  failuresLeft = 0
   /** Which requests may fail. */
   mayFail: (op: DeviceOp, block: number) => boolean = () => true
   /** Requests that failed. */
@@ -198,9 +200,10 @@ export class SimDevice implements BlockDevice {
   step(): void {
     const { store, arena, prng, pending } = this
     const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
-    const mayFail = store.failureChance > 0 && store.mayFail(request.op, request.block)
+    const mayFail =
+      store.failuresLeft > 0 && store.failureChance > 0 && store.mayFail(request.op, request.block)
     if (mayFail && prng.chance(store.failureChance)) {
-      store.failureChance = 0
+      store.failuresLeft--
       store.failures++
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
