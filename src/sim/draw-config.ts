@@ -109,7 +109,7 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
   const summaryOrigin = journalOrigin + journalBlocks
   const physicalBlocks = summaryOrigin + SUMMARY_BLOCKS
   // With several leaves to a tree an interior page changes while it is written.
-  const leaves = prng.pick([prng.between(8, 60), prng.between(8, 60), prng.between(2, 20) * ROOTS])
+  const leaves = prng.pick([prng.between(8, 60), prng.between(2, 20) * ROOTS])
   const logicalBlocks = 812 * leaves + prng.below(812)
   const volume: Volume = {
     nonceLow: Number(NONCE & 0xffffffffn),

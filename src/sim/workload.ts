@@ -44,10 +44,12 @@ export class Workload {
     private readonly isReadOnly: () => boolean = () => false,
     private readonly fuaChance = 0.1,
   ) {
-    // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
+    // A few leaves only, so that addresses meet, or all, so that pages leave the cache; or all leaves of one tree, so
+    // that its interior pages change often.
     const leaves = Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
-    this.leaves = Math.min(leaves, prng.pick([2, 8, leaves]))
-    this.stride = leaves > TREES ? prng.pick([1, TREES]) : 1
+    const inOneTree = leaves > TREES && prng.chance(0.8)
+    this.stride = inOneTree ? TREES : 1
+    this.leaves = inOneTree ? Math.floor(leaves / TREES) : Math.min(leaves, prng.pick([2, 8, leaves]))
     // Few distinct contents make duplicates, many fill the volume.
     this.seeds = prng.pick([4, 40, 4000])
     this.largest = prng.pick([12, 60, 300])
@@ -157,7 +159,7 @@ export class Workload {
     const { prng, target } = this
     const roll = prng.below(20)
     const unit = roll === 0 ? 1 : roll < 5 ? SECTOR : BLOCK
-    const leaf = (prng.below(this.leaves) * this.stride) % Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
+    const leaf = prng.below(this.leaves) * this.stride
     const start = leaf * LEAF_BLOCKS * BLOCK + prng.below((BUSY_BLOCKS * BLOCK) / unit) * unit
     const most = prng.chance(0.7) ? 1 : prng.chance(0.9) ? 6 * (BLOCK / unit) : this.largest * (BLOCK / unit)
     return [start, Math.min(unit * prng.between(1, most), target.sizeBytes - start)]

@@ -13,7 +13,7 @@ import type { Catch } from './hunt.js'
 import type { Mutant } from './mutant.js'
 import { MUTANTS } from './mutants.js'
 
-const SEEDS = Number(process.env['UVDO_MUTANT_SEEDS'] ?? 200)
+const SEEDS = Number(process.env['UVDO_MUTANT_SEEDS'] ?? 400)
 const STEPS = 200
 const AT_A_TIME = 2
 /** Beyond the hunt's own limit: an engine that takes so long is one that never ends. */
