@@ -8,7 +8,6 @@ if (parentPort === null) throw new Error(`Thread ${threadId} has no parent to an
 const port = parentPort
 
 const worker = new ZoneWorker(
-  (sentence) => process.stderr.write(`uvdo: ${sentence}\n`),
   () => process.exit(0),
   (error) => {
     // Thrown outside of any promise, so that the main thread's `error` event carries it.

@@ -30,6 +30,10 @@ export enum Status {
   InvalidRequest = 12,
   /** A sequence number reached its ceiling. */
   SequenceExhausted = 13,
+  /** The recovery journal cannot be replayed. */
+  CorruptJournal = 14,
+  /** The recovery journal is of an older version, which must recover the volume itself. */
+  UnsupportedVersion = 15,
 }
 
 interface StatusFacts {
@@ -61,5 +65,13 @@ export const STATUS_FACTS: Readonly<Record<Status, StatusFacts>> = {
   [Status.SequenceExhausted]: {
     code: 'VDO_SEQUENCE_EXHAUSTED',
     sentence: 'a journal sequence number reached its ceiling',
+  },
+  [Status.CorruptJournal]: {
+    code: 'VDO_CORRUPT_JOURNAL',
+    sentence: 'the recovery journal is damaged and cannot be replayed',
+  },
+  [Status.UnsupportedVersion]: {
+    code: 'VDO_UNSUPPORTED_VERSION',
+    sentence: 'the recovery journal is of an older version, which must recover the volume first',
   },
 }

@@ -1,11 +1,11 @@
 /** `vdo audit FILE`: whether a volume at rest agrees with itself. */
 
 import { Command } from 'commander'
-import { auditFile } from '../host/audit-file.js'
 import type { AuditResult, SlabErrors } from '../repair/audit-report.js'
 import { ExitStatus } from './exit-status.js'
+import { showProgress } from './progress.js'
 
-interface AuditOptions {
+interface AuditCommandOptions {
   readonly verbose?: boolean
   readonly summary?: boolean
   readonly json?: boolean
@@ -18,16 +18,37 @@ export function auditCommand(name = 'audit'): Command {
   return new Command(name)
     .description('check that the block map, the counters and the summary of a closed volume agree')
     .argument('<file>', 'file or block device with a volume; it is only read')
-    .option('--summary', 'print totals, and how far counters are off (the default)')
+    .option('--summary', 'print totals, and how far counters are off (default)')
     .option('--verbose', 'print a line for each problem')
     .option('--json', 'print one JSON object')
-    .action((path: string, { verbose = false, summary = false, json = false }: AuditOptions) => {
-      const result = auditFile(path, verbose && !json ? { hear: ({ sentence }) => print(sentence) } : {})
-      if (json) print(JSON.stringify({ path, ...result }))
-      else if (verbose && !summary) tellEnd(result)
-      else tellSummary(path, result)
-      if (!result.consistent) process.exitCode = ExitStatus.Failed
+    .action((path: string, options: AuditCommandOptions) => auditVolume(path, options))
+}
+
+async function auditVolume(
+  path: string,
+  { verbose = false, summary = false, json = false }: AuditCommandOptions,
+): Promise<void> {
+  const [{ auditFile }, { lockStore }] = await Promise.all([
+    import('../host/audit-file.js'),
+    import('../host/volume-lock.js'),
+  ])
+  // A volume that changes while it is read agrees with nothing.
+  const unlock = await lockStore(path, 'Cannot audit')
+  const progress = showProgress('Auditing')
+  let result: AuditResult
+  try {
+    result = auditFile(path, {
+      progress: (done, all, what) => progress.update(done, all, what),
+      ...(verbose && !json && { hear: ({ sentence }: { sentence: string }) => print(sentence) }),
     })
+  } finally {
+    progress.stop()
+    unlock()
+  }
+  if (json) print(JSON.stringify({ path, ...result }))
+  else if (verbose && !summary) tellEnd(result)
+  else tellSummary(path, result)
+  if (!result.consistent) process.exitCode = ExitStatus.Failed
 }
 
 function print(line: string): void {

@@ -1,200 +1,81 @@
-/** `vdo bench`: the speeds of every row, on memory and on a file, for each profile and depth. */
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
-import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
-import { createRamSegments } from '../device/ram-device.js'
-import { planFormat } from '../format/volume-format.js'
-import { closeBackingFile, openBackingFile } from '../host/backing-file.js'
-import { openVolume } from '../host/open-volume.js'
-import { type Measured, measureRow } from './bench/measure.js'
-import { BLOCK, ROWS, SPAN_BLOCKS } from './bench/rows.js'
+/** `vdo bench`: what it takes; the measuring is loaded when it is wanted (bench/run-bench.ts). */
 
-/** Room for the span twice over, because a scattered rewrite frees late. */
-const PHYSICAL_BLOCKS = SPAN_BLOCKS * 2 + 262_144
-const INDEX_BLOCKS = 64
-const SLAB_BITS = 17
+import { Command } from 'commander'
+import { badArgument, decimalNumber, listOf, oneOf, wholeNumber } from './arguments.js'
+import { INDEX_ROWS } from './bench/index-rows.js'
+import { ROWS } from './bench/rows.js'
+import type { BenchOptions } from './bench/run-bench.js'
 
-interface Result extends Measured {
-  readonly store: string
-  readonly profile: string
-}
-
-interface BenchOptions {
-  readonly store: readonly string[]
-  readonly threads: readonly string[]
-  readonly depth: readonly number[]
-  readonly row: readonly string[]
-  readonly blocks: number
-  readonly seconds: number
-  readonly repeats: number
-  readonly json?: boolean
-}
-
-const list = (text: string): string[] => text.split(',').filter((word) => word !== '')
-const numbers = (text: string): number[] => list(text).map((word) => number(word))
-const number = (text: string): number => {
-  const n = Number(text)
-  if (!Number.isFinite(n) || n <= 0) throw new InvalidArgumentError(`a number above 0 is wanted, not ${text}`)
-  return n
-}
+const STORES = ['memory', 'file'] as const
+/** A row of the whole index takes some seconds for these. */
+const INDEX_CHAPTERS = 16
+const ROW_NAMES = [...ROWS.map(({ name }) => name), ...Object.values(INDEX_ROWS)]
+/** More requests than vios wait in the front end: a deeper queue measures the wait. */
+const MAXIMUM_DEPTH = 2048
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('Measure blocks a second, CPU a block and latency of every kind of request.')
-    .option('--store <kinds>', 'memory, file, or both', list, ['memory', 'file'])
-    .option('--threads <profiles>', 'thread profiles, by name or path', list, ['tiny', 'default'])
-    .option('--depth <depths>', 'requests in flight', numbers, [1, 16, 256])
+    .description('measure blocks a second, CPU a block and latency of every kind of request')
+    .option(
+      '--store <kinds>',
+      'memory, file (in the folder for temporary files), or both',
+      listOf('--store', oneOf('--store', STORES)),
+      ['memory', 'file'],
+    )
+    .option(
+      '--threads <profiles>',
+      "thread profiles: 'default', 'tiny', 'wide', or YAML files",
+      listOf('--threads', (text) => text),
+      ['tiny', 'default'],
+    )
+    .option(
+      '--depth <depths>',
+      `requests in flight, 1 to ${MAXIMUM_DEPTH}`,
+      listOf('--depth', wholeNumber('--depth', 1, MAXIMUM_DEPTH)),
+      [1, 16, 256],
+    )
     .option(
       '--row <names>',
-      `rows whose name contains one of these words (rows: ${ROWS.map((r) => r.name).join('; ')})`,
-      list,
-      [],
+      `rows whose name contains one of these words: ${ROW_NAMES.join('; ')} (default: all)`,
+      listOf('--row', knownRow),
     )
     .option(
       '--blocks <n>',
-      'at least this many blocks a row; below 500000 a row is only a hint',
-      number,
+      'at least this many blocks a row, 1 to 1000000000; below 500000 a row is only a hint',
+      wholeNumber('--blocks', 1, 1e9),
       500_000,
     )
-    .option('--seconds <n>', 'at least this many seconds a row; below 5 a row is only a hint', number, 5)
-    .option('--repeats <n>', 'how often each row is measured; the median counts', number, 1)
-    .option('--json', 'one JSON object instead of tables')
+    .option(
+      '--seconds <n>',
+      'at least this many seconds a row, 0 to 3600; below 5 a row is only a hint',
+      decimalNumber('--seconds', 0, 3600),
+      5,
+    )
+    .option(
+      '--repeats <n>',
+      'how often each row is measured, 1 to 100; the median counts',
+      wholeNumber('--repeats', 1, 100),
+      1,
+    )
+    .option(
+      '--index',
+      'only the index part: the index of 0.25 GB by itself on one thread, filled with new names',
+    )
+    .option('--no-index', 'without the index part, which takes some minutes')
+    .option(
+      '--index-chapters <n>',
+      'chapters of 65,536 requests that each row of the index part makes once the index is full, 1 to 1000',
+      wholeNumber('--index-chapters', 1, 1000),
+      INDEX_CHAPTERS,
+    )
+    .option('--json', 'print one JSON object')
     .action(async (options: BenchOptions) => {
-      const results: Result[] = []
-      for (const store of options.store) {
-        for (const profile of options.threads) results.push(...(await runProfile(store, profile, options)))
-      }
-      const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify({ ...facts, results }, null, 1)}\n`
-          : `${facts.cores} × ${facts.cpu}, Node ${facts.node}\n${table(results)}\n`,
-      )
-      if (results.some((r) => !r.isProven)) process.exitCode = 1
+      const { bench } = await import('./bench/run-bench.js')
+      await bench(options)
     })
 }
 
-/** One volume, all rows and depths. */
-async function runProfile(store: string, profile: string, options: BenchOptions): Promise<Result[]> {
-  const rows = ROWS.filter(
-    (row) => options.row.length === 0 || options.row.some((word) => row.name.includes(word)),
-  )
-  const results: Result[] = []
-  const made = makeStore(store)
-  try {
-    for (const row of rows) {
-      for (const depth of options.depth) {
-        const tries: Measured[] = []
-        for (let i = 0; i < options.repeats; i++) {
-          made.format()
-          const volume = await openVolume({ device: made.device, threads: profile })
-          try {
-            tries.push(await measureRow(volume, row, depth, options))
-          } finally {
-            await volume.close()
-          }
-        }
-        tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
-        const result = { store, profile, ...tries[Math.floor(tries.length / 2)] }
-        results.push(result)
-        process.stderr.write(
-          `${store} ${profile} ${row.name}, depth ${depth}: ${Math.round(result.blocksPerSecond)} blocks/s\n`,
-        )
-      }
-    }
-  } finally {
-    made.remove()
-  }
-  return results
-}
-
-function makeStore(kind: string): { device: string | SharedArrayBuffer[]; format(): void; remove(): void } {
-  const plan = () =>
-    planFormat(
-      {
-        physicalBlocks: PHYSICAL_BLOCKS,
-        logicalBlocks: SPAN_BLOCKS,
-        slabBits: SLAB_BITS,
-        indexMemory: -256,
-        indexSparse: false,
-        nonce: BigInt(`0x${randomBytes(7).toString('hex')}1`),
-        uuid: randomBytes(16),
-        indexBlocks: INDEX_BLOCKS,
-      },
-      crc32,
-    )
-  if (kind === 'memory') {
-    const device = createRamSegments(PHYSICAL_BLOCKS)
-    // The machine hands pages out at their first touch; a store that holds data was touched before.
-    for (const segment of device) new Uint8Array(segment).fill(1)
-    const put = (block: number, bytes: Uint8Array | undefined) => {
-      const perSegment = device[0].byteLength / BLOCK
-      const view = new Uint8Array(device[Math.floor(block / perSegment)], (block % perSegment) * BLOCK, BLOCK)
-      if (bytes === undefined) view.fill(0)
-      else view.set(bytes)
-    }
-    return { device, format: () => eachBlock(plan().writes, put), remove: () => {} }
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'uvdo-bench-'))
-  const device = join(folder, 'bench.img')
-  return {
-    device,
-    format: () => {
-      const file = openBackingFile(device, { createBlocks: PHYSICAL_BLOCKS })
-      const zeros = new Uint8Array(BLOCK)
-      eachBlock(plan().writes, (block, bytes) => {
-        writeSync(file.descriptor, bytes ?? zeros, 0, BLOCK, block * BLOCK)
-      })
-      closeBackingFile(file)
-    },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
-  }
-}
-
-function eachBlock(
-  writes: readonly { readonly pbn: number; readonly blockCount: number; readonly bytes?: Uint8Array }[],
-  put: (block: number, bytes: Uint8Array | undefined) => void,
-): void {
-  for (const { pbn, blockCount, bytes } of writes) {
-    for (let i = 0; i < blockCount; i++) put(pbn + i, bytes?.subarray(i * BLOCK, (i + 1) * BLOCK))
-  }
-}
-
-function table(results: readonly Result[]): string {
-  const t = new Table({
-    head: [
-      'store',
-      'profile',
-      'row',
-      'depth',
-      'blocks/s',
-      'CPU µs',
-      'gen µs',
-      'p50 µs',
-      'p99 µs',
-      'p99.9 µs',
-      'proven',
-    ],
-    style: { head: [], border: [] },
-  })
-  for (const r of results) {
-    t.push([
-      r.store,
-      r.profile,
-      r.row,
-      r.depth,
-      Math.round(r.blocksPerSecond),
-      r.cpuPerBlock.toFixed(1),
-      r.generatorPerBlock.toFixed(2),
-      Math.round(r.latency.p50),
-      Math.round(r.latency.p99),
-      Math.round(r.latency.p999),
-      `${(r.proven * 100).toFixed(1)} %${r.isProven ? '' : ' !'}`,
-    ])
-  }
-  return t.toString()
+function knownRow(word: string): string {
+  if (ROW_NAMES.some((name) => name.includes(word))) return word
+  throw badArgument('--row', word, `a word of ${ROW_NAMES.join('; ')}`)
 }

@@ -1,19 +1,20 @@
 /** `vdo format FILE`, which is also `vdoformat`: makes a volume in a file or on a block device. */
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { fromHex, toHex } from '../base/bytes.js'
-import { VdoError } from '../base/errors.js'
 import { formatSize, humanSize, parseSize } from '../base/sizes.js'
 import { BLOCK_SIZE, DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
 import { indexMemoryCode, indexMemoryOf } from '../format/index-memory.js'
-import { type FormatOutcome, formatFile } from '../host/format-file.js'
+import { type FormatOutcome, type FormatRequest, formatFile } from '../host/format-file.js'
+import { badArgument, wholeNumber } from './arguments.js'
+import { showProgress } from './progress.js'
 import { clockNonce, randomUuid } from './volume-identity.js'
 
 interface FormatOptions {
   readonly size?: string
   readonly logicalSize?: string
-  readonly slabBits: string
-  readonly udsMemorySize: string
+  readonly slabBits: number
+  readonly udsMemorySize: number
   readonly udsSparse?: boolean
   readonly force?: boolean
   readonly uuid?: string
@@ -23,41 +24,66 @@ interface FormatOptions {
   readonly json?: boolean
 }
 
+const INDEX_MEMORIES = '0.25, 0.5, 0.75 or a whole number from 1 to 1024'
+
 export function formatCommand(name = 'format'): Command {
   return new Command(name)
     .description('make a VDO volume in a file or on a block device')
     .argument('<file>', 'file (created when --size is given) or block device')
-    .option('--size <size>', 'size of the file, or how much of a block device to use (default unit M)')
-    .option('-l, --logical-size <size>', 'size that clients see (default unit M); left out: what surely fits')
-    .option('-S, --slab-bits <bits>', 'a slab has 2^bits blocks, 13 to 23', String(DEFAULT_SLAB_BITS))
-    .option('-m, --uds-memory-size <GiB>', 'memory of the index: 0.25, 0.5, 0.75 or a whole number', '0.25')
-    .option('-s, --uds-sparse', 'make the index sparse: ten times the reach in the same memory')
-    .option('-f, --force', 'overwrite what is on the device')
-    .option('--uuid <uuid>', 'UUID of the volume; left out: a random one')
-    .addOption(new Option('--nonce <number>', 'nonce of the volume; left out: the time in microseconds'))
+    .option(
+      '--size <size>',
+      'size of the file, or how much of a block device to use, up to 256T, default unit M (default: all of it)',
+    )
+    .option(
+      '-l, --logical-size <size>',
+      'size that clients see, 4K to 4P, default unit M (default: what surely fits)',
+    )
+    .option(
+      '-S, --slab-bits <bits>',
+      `a slab has 2^bits blocks of 4K, ${MINIMUM_SLAB_BITS} to ${MAXIMUM_SLAB_BITS}`,
+      wholeNumber('--slab-bits', MINIMUM_SLAB_BITS, MAXIMUM_SLAB_BITS),
+      DEFAULT_SLAB_BITS,
+    )
+    .option('-m, --uds-memory-size <GiB>', `memory of the index: ${INDEX_MEMORIES}`, parseIndexMemory, 0.25)
+    .option(
+      '-s, --uds-sparse',
+      'make the index sparse: ten times the reach in the same memory (default: dense)',
+    )
+    .option('-f, --force', 'overwrite a volume, file system or partition table (default: refuse)')
+    .option('--uuid <uuid>', 'UUID of the volume (default: a random one)')
+    .option('--nonce <number>', 'nonce of the volume, 1 to 2^64 - 1 (default: the time in microseconds)')
     .option('-v, --verbose', 'say more')
     .option('--dry-run', 'check everything, write nothing')
     .option('--json', 'print one JSON object')
-    .action(async (path: string, options: FormatOptions) => {
-      const outcome = await formatFile({
-        path,
-        sizeBytes: options.size === undefined ? undefined : parseSize(options.size, '--size'),
-        logicalBytes:
-          options.logicalSize === undefined ? undefined : parseSize(options.logicalSize, '--logical-size'),
-        slabBits: parseSlabBits(options.slabBits),
-        indexMemory: indexMemoryCode(parseNumber('--uds-memory-size', options.udsMemorySize)),
-        indexSparse: options.udsSparse === true,
-        nonce: options.nonce === undefined ? clockNonce() : parseNonce(options.nonce),
-        uuid: options.uuid === undefined ? randomUuid() : parseUuid(options.uuid),
-        force: options.force === true,
-        dryRun: options.dryRun === true,
-      })
-      const text =
-        options.json === true
-          ? JSON.stringify(describe(path, outcome, options.dryRun === true))
-          : tell(path, outcome, options).join('\n')
-      process.stdout.write(`${text}\n`)
-    })
+    .action((path: string, options: FormatOptions) => format(path, options))
+}
+
+async function format(path: string, options: FormatOptions): Promise<void> {
+  const { size, logicalSize, udsMemorySize, nonce, uuid } = options
+  const request: FormatRequest = {
+    path,
+    sizeBytes: size === undefined ? undefined : parseSize(size, '--size'),
+    logicalBytes: logicalSize === undefined ? undefined : parseSize(logicalSize, '--logical-size'),
+    slabBits: options.slabBits,
+    indexMemory: indexMemoryCode(udsMemorySize),
+    indexSparse: options.udsSparse === true,
+    nonce: nonce === undefined ? clockNonce() : parseNonce(nonce),
+    uuid: uuid === undefined ? randomUuid() : parseUuid(uuid),
+    force: options.force === true,
+    dryRun: options.dryRun === true,
+  }
+  const progress = showProgress('Formatting')
+  let outcome: FormatOutcome
+  try {
+    outcome = await formatFile({ ...request, progress: (done, all) => progress.update(done, all) })
+  } finally {
+    progress.stop()
+  }
+  const text =
+    options.json === true
+      ? JSON.stringify(describe(path, outcome, options.dryRun === true))
+      : tell(path, outcome, options).join('\n')
+  process.stdout.write(`${text}\n`)
 }
 
 /** The outcome as fields, for scripts. 64-bit values that a double cannot hold are strings. */
@@ -112,15 +138,9 @@ function tell(path: string, outcome: FormatOutcome, options: FormatOptions): str
   return lines
 }
 
-function parseSlabBits(text: string): number {
-  const bits = parseNumber('--slab-bits', text)
-  if (Number.isInteger(bits) && bits >= MINIMUM_SLAB_BITS && bits <= MAXIMUM_SLAB_BITS) return bits
-  throw badArgument('--slab-bits', text, `${MINIMUM_SLAB_BITS} to ${MAXIMUM_SLAB_BITS}`)
-}
-
-function parseNumber(option: string, text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text)
-  throw badArgument(option, text, 'a number')
+function parseIndexMemory(text: string): number {
+  if (/^\d{1,6}(\.\d+)?$/.test(text)) return Number(text)
+  throw badArgument('--uds-memory-size', text, INDEX_MEMORIES)
 }
 
 function parseNonce(text: string): bigint {
@@ -136,10 +156,6 @@ function parseUuid(text: string): Uint8Array {
   const bytes = grouped.test(text) ? fromHex(text.replaceAll('-', '')) : undefined
   if (bytes !== undefined) return bytes
   throw badArgument('--uuid', text, 'a UUID such as 5f0c7f3a-5b0e-4a53-9f0e-2d1c3b4a5968')
-}
-
-function badArgument(option: string, found: string, wanted: string): VdoError {
-  return new VdoError('VDO_BAD_ARGUMENT', `${option} is "${found}", wanted ${wanted}`)
 }
 
 function uuidText(uuid: Uint8Array): string {

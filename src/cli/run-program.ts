@@ -7,6 +7,7 @@ import { ExitStatus, exitStatusOf } from './exit-status.js'
 
 export async function runProgram(program: Command, argv: readonly string[] = process.argv): Promise<void> {
   throwInsteadOfExit(program)
+  outliveReaders()
   try {
     await program.parseAsync(argv)
   } catch (error) {
@@ -14,14 +15,35 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
     process.exitCode = status
     // Commander has said what is wrong with the arguments.
     if (error instanceof CommanderError) return
-    const isDefect = status === ExitStatus.Defect || !(error instanceof Error)
-    const text = isDefect ? (error instanceof Error ? error.stack : String(error)) : error.message
-    const code = error instanceof VdoError ? ` (${error.code})` : ''
-    process.stderr.write(`${program.name()}: ${text}${code}\n`)
+    process.stderr.write(`${program.name()}: ${sentenceOf(error, status)}\n`)
   }
 }
 
-function throwInsteadOfExit(command: Command): void {
+/** One line; only a defect of this program shows where it comes from. */
+function sentenceOf(error: unknown, status: ExitStatus): string {
+  if (!(error instanceof Error)) return String(error)
+  if (status === ExitStatus.Defect) return error.stack ?? error.message
+  const code = error instanceof VdoError ? ` (${error.code})` : ''
+  return `${oneLine(error.message)}${code}`
+}
+
+function throwInsteadOfExit(command: Command, name = command.name()): void {
   command.exitOverride()
-  for (const child of command.commands) throwInsteadOfExit(child)
+  command.configureOutput({
+    outputError: (text, write) => write(`${name}: ${oneLine(text.replace(/^error: /, ''))}\n`),
+  })
+  for (const child of command.commands) throwInsteadOfExit(child, name)
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, ' ')
+}
+
+/** A reader that has seen enough (`| head`), or a terminal that is gone, ends no command: a volume may be open. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+    })
+  }
 }

@@ -5,21 +5,27 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { Command } from 'commander'
+import { basename, join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command, Option } from 'commander'
 
 import { VdoError } from '../base/errors.js'
 import { humanSize, parseSize } from '../base/sizes.js'
 import type { ExportTarget } from '../engine/export-target.js'
-import { DEFAULT_SLAB_BITS } from '../format/constants.js'
+import { DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
+import { statFile } from '../host/system-reason.js'
 import type { Statistics } from '../observe/statistics.js'
 import { controlPath } from '../server/control/control-path.js'
 import { type ControlServer, serveControl } from '../server/control/control-server.js'
+import { requireFree } from '../server/nbd/listen.js'
 import { type NbdServer, serveNbd } from '../server/nbd/nbd-server.js'
 import { type NbdAddress, parseNbdUri } from '../server/nbd/uri.js'
+import { badArgument, wholeNumber } from './arguments.js'
 import { ExitStatus } from './exit-status.js'
+import { FullnessWatch } from './fullness.js'
+import { createLog, LOG_LEVELS, type LogLevel, readLogLevel } from './log.js'
 import { packageVersion } from './version.js'
 
 /** What this command needs of an open volume. */
@@ -30,29 +36,49 @@ export interface ServableVolume {
   /** Settles if the engine stops by itself. */
   readonly halted: Promise<Error>
   statistics(): Statistics
+  /** What VDO's messages of these names do. Each settles when the index has come to rest. */
+  createIndex(): Promise<void>
+  closeIndex(): Promise<void>
+  enableIndex(): Promise<void>
+  disableIndex(): Promise<void>
   /** Saves and ends. */
   close(): Promise<void>
   /** Ends at once and saves nothing. */
   halt(): Promise<void>
 }
 
+export interface OpenHow {
+  readonly device: string
+  readonly threads: string
+  readonly unsafe: boolean
+  /** Hears why the backing store failed. */
+  readonly report: (sentence: string) => void
+}
+
 /** What this command needs of the rest of the program: given by `vdo`, and by tests. */
 export interface ServeParts {
-  open(how: { device: string; threads: string; unsafe: boolean }): Promise<ServableVolume>
+  /** Rejects if the thread profile cannot be used, or somebody else has the device open. */
+  check(how: { readonly device: string; readonly threads: string }): Promise<void>
+  open(how: OpenHow): Promise<ServableVolume>
   format(how: { path: string; sizeBytes: number; logicalBytes: number; slabBits: number }): Promise<void>
 }
 
 interface ServeOptions {
   readonly create?: boolean
-  readonly size: string
-  readonly logicalSize: string
-  readonly slabBits: string
+  readonly size: number
+  readonly logicalSize: number
+  readonly slabBits: number
   readonly threads: string
+  readonly logLevel?: LogLevel
   readonly nbd?: string
   readonly run?: string
   readonly unsafe?: boolean
   readonly json?: boolean
 }
+
+const GIB = 2 ** 30
+/** Filling up takes longer than this. */
+const LOOK_EVERY_MS = 5_000
 
 const DEFAULT_URI = 'nbd://127.0.0.1:10809/'
 
@@ -60,13 +86,22 @@ export function serveCommand(parts: ServeParts): Command {
   return new Command('serve')
     .description('serve a VDO volume over NBD until Ctrl-C')
     .argument('<file>', 'file or block device that holds the volume')
-    .option('--create', 'make the volume first if the file does not exist')
-    .option('--size <size>', 'with --create: size of the (sparse) file, default unit M', '16G')
-    .option('--logical-size <size>', 'with --create: size that clients see, up to 4P, default unit M', '64G')
+    .option('--create', 'make the volume first if the file is missing or empty (default: refuse)')
+    .addOption(
+      new Option('--size <size>', 'with --create: size of the (sparse) file, up to 256T, default unit M')
+        .argParser((text) => parseSize(text, '--size'))
+        .default(16 * GIB, '16G'),
+    )
+    .addOption(
+      new Option('--logical-size <size>', 'with --create: size that clients see, 4K to 4P, default unit M')
+        .argParser((text) => parseSize(text, '--logical-size'))
+        .default(64 * GIB, '64G'),
+    )
     .option(
       '--slab-bits <bits>',
-      'with --create: a slab has 2^bits blocks, 13 to 23',
-      String(DEFAULT_SLAB_BITS),
+      `with --create: a slab has 2^bits blocks of 4K, ${MINIMUM_SLAB_BITS} to ${MAXIMUM_SLAB_BITS}`,
+      wholeNumber('--slab-bits', MINIMUM_SLAB_BITS, MAXIMUM_SLAB_BITS),
+      DEFAULT_SLAB_BITS,
     )
     .option('--threads <profile>', "thread profile: 'default', 'tiny', 'wide', or a YAML file", 'default')
     .option(
@@ -74,23 +109,33 @@ export function serveCommand(parts: ServeParts): Command {
       `where to listen: nbd://HOST:PORT/NAME or nbd+unix:///NAME?socket=PATH (default: "${DEFAULT_URI}", with --run a private socket)`,
     )
     .option('--run <command>', 'run a shell command with $uri (and $nbd) set, then stop with its exit status')
+    .option(
+      '--log-level <level>',
+      `what to log on standard error: ${LOG_LEVELS.join(', ')} (default: "info", with --run "warn")`,
+      readLogLevel,
+    )
     .option('--unsafe', 'never sync the file: fast, and a crash of the machine may lose everything')
-    .option('--json', 'print one JSON object when ready')
+    .option('--json', 'print one JSON object when ready, and log in JSON')
     .action((file: string, options: ServeOptions) => serve(file, options, parts))
 }
 
 async function serve(file: string, options: ServeOptions, parts: ServeParts): Promise<void> {
+  if (options.run?.trim() === '') throw badArgument('--run', options.run, 'a command of the shell')
   const work = privateFolder(options)
   const uri =
     options.nbd ?? (work === undefined ? DEFAULT_URI : `nbd+unix:///?socket=${join(work, 'nbd.sock')}`)
   try {
     const address = parseNbdUri(uri)
-    await createIfMissing(file, options, parts)
+    // Whatever can be known to fail is known before a file is made or a volume is marked dirty.
+    const isMissing = mustMake(file, options)
+    await parts.check({ device: file, threads: options.threads })
+    await requireFree(address)
+    if (isMissing) await make(file, options, parts)
     const signals = new StopSignals()
     try {
       await serveOpen(file, uri, address, options, parts, signals)
     } finally {
-      signals.ignore()
+      signals.done()
     }
   } finally {
     if (work !== undefined) rmSync(work, { recursive: true, force: true })
@@ -103,26 +148,21 @@ function privateFolder(options: ServeOptions): string | undefined {
   return mkdtempSync(join(tmpdir(), 'vdo-serve-'))
 }
 
-async function createIfMissing(file: string, options: ServeOptions, parts: ServeParts): Promise<void> {
-  const stat = statSync(file, { throwIfNoEntry: false })
+/** Whether the volume has to be made first; throws if that was not asked for. */
+function mustMake(file: string, options: ServeOptions): boolean {
+  const stat = statFile('Cannot serve', file)
   const isMissing = stat === undefined || (stat.isFile() && stat.size === 0)
-  if (!isMissing) return
-  if (options.create !== true) {
+  if (isMissing && options.create !== true) {
     const found = stat === undefined ? 'it does not exist' : 'it is empty'
     throw new VdoError('VDO_NOT_FOUND', `Cannot serve ${file}: ${found}. Add --create to make a volume there`)
   }
-  await parts.format({
-    path: file,
-    sizeBytes: parseSize(options.size, '--size'),
-    logicalBytes: parseSize(options.logicalSize, '--logical-size'),
-    slabBits: wholeNumber(options.slabBits, '--slab-bits'),
-  })
-  if (options.json !== true) say(`Made a volume in ${file}.`)
+  return isMissing
 }
 
-function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new VdoError('VDO_BAD_ARGUMENT', `${what} is "${text}", wanted a whole number`)
+async function make(file: string, options: ServeOptions, parts: ServeParts): Promise<void> {
+  const { size, logicalSize, slabBits } = options
+  await parts.format({ path: file, sizeBytes: size, logicalBytes: logicalSize, slabBits })
+  if (options.json !== true) say(`Made a volume in ${file}.`)
 }
 
 async function serveOpen(
@@ -133,22 +173,28 @@ async function serveOpen(
   parts: ServeParts,
   signals: StopSignals,
 ): Promise<void> {
-  if (options.unsafe === true) {
-    process.stderr.write(`vdo: --unsafe: nothing is synced; a crash of this machine may destroy ${file}\n`)
-  }
-  const volume = await parts.open({ device: file, threads: options.threads, unsafe: options.unsafe === true })
+  const log = createLog(
+    options.logLevel ?? (options.run === undefined ? 'info' : 'warn'),
+    options.json === true,
+  )
+  const unsafe = options.unsafe === true
+  if (unsafe) log.warn(`Nothing is synced: a crash of this machine may destroy ${file}`)
+  const report = (sentence: string): void => log.error(sentence)
+  const volume = await parts.open({ device: file, threads: options.threads, unsafe, report })
   let nbd: NbdServer | undefined
   let control: ControlServer | undefined
   const halt = (): void => {
-    process.stderr.write('vdo: halted; the volume was not saved\n')
+    log.error(`Halted: ${file} was not saved`)
     process.exitCode = ExitStatus.Failed
     void volume.halt().finally(() => process.exit(ExitStatus.Failed))
   }
   signals.onSecond = halt
+  const stopWatching = watchFullness(volume, (sentence) => log.warn(sentence))
   try {
     nbd = await serveNbd({
       uri,
       exports: [{ name: address.name, description: `VDO volume ${file}`, target: volume.target }],
+      hear: (level, sentence) => log[level](sentence),
     })
     control = await serveControl(controlPath(file), controlMethods(file, nbd.uri, options, volume))
     announce(file, nbd.uri, options, volume)
@@ -157,9 +203,22 @@ async function serveOpen(
   } catch (error) {
     await stop(nbd, control, volume).catch(() => {})
     throw error
+  } finally {
+    stopWatching()
   }
   await stop(nbd, control, volume)
   if (options.json !== true && options.run === undefined) say(`Saved ${file}.`)
+}
+
+/** Looks at the volume now and then; gives the function that ends it. */
+function watchFullness(volume: ServableVolume, warn: (sentence: string) => void): () => void {
+  const watch = new FullnessWatch()
+  const look = (): void => {
+    const sentence = watch.look(volume.statistics())
+    if (sentence !== null) warn(sentence)
+  }
+  const timer = setInterval(look, LOOK_EVERY_MS)
+  return () => clearInterval(timer)
 }
 
 async function stop(
@@ -227,7 +286,27 @@ function controlMethods(file: string, uri: string, options: ServeOptions, volume
       threads: options.threads,
       exports: [uri],
     }),
+    'index-create': () => indexAfter(volume, volume.createIndex()),
+    'index-close': () => indexAfter(volume, volume.closeIndex()),
+    'index-enable': () => indexAfter(volume, volume.enableIndex()),
+    'index-disable': () => indexAfter(volume, volume.disableIndex()),
   }
+}
+
+/** How long a message waits for the index: a rebuild takes longer, and goes on without. */
+const INDEX_PATIENCE_MS = 2000
+
+/** What the statistics say of the index when it has come to rest, or after a while. */
+async function indexAfter(volume: ServableVolume, outcome: Promise<void>): Promise<unknown> {
+  const patience = new AbortController()
+  // Why it failed, if it did, is in the statistics.
+  const settled = outcome.catch(() => {})
+  await Promise.race([
+    settled,
+    sleep(INDEX_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {}),
+  ])
+  patience.abort()
+  return volume.statistics().index
 }
 
 function announce(file: string, uri: string, options: ServeOptions, volume: ServableVolume): void {
@@ -254,15 +333,27 @@ function announce(file: string, uri: string, options: ServeOptions, volume: Serv
 
 /** Commands that work as they stand, for whoever has the programs. */
 function suggestions(file: string, uri: string): string[] {
-  const quoted = `'${uri.replaceAll("'", String.raw`'\''`)}'`
+  const quoted = shellQuoted(uri)
   return [
     `nbdinfo ${quoted}`,
     `nbdcopy some.img ${quoted}`,
     `qemu-img convert -n -O raw some.img ${quoted}`,
     `fio --name=v --ioengine=nbd --uri=${quoted} --rw=randwrite --bs=4k --iodepth=64 --size=256m --verify=crc32c`,
     `sudo nbd-client ${nbdClientPlace(uri)} /dev/nbd0 -b 4096 && sudo mkfs.ext4 /dev/nbd0`,
-    `vdo stats ${file}`,
+    `${thisProgram()} stats ${/^[\w./-]+$/.test(file) ? file : shellQuoted(file)}`,
   ]
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** How the person at the terminal can start this program again: it may not be on the path. */
+function thisProgram(): string {
+  const path = process.argv[1] ?? ''
+  if (basename(path) !== 'vdo.js') return 'vdo'
+  const fromHere = relative(process.cwd(), path)
+  return `node ${fromHere.startsWith('..') ? path : fromHere}`
 }
 
 function nbdClientPlace(uri: string): string {
@@ -275,30 +366,40 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Ctrl-C and its relatives: the first one asks to stop, the second one insists. */
+/**
+ * Ctrl-C and its relatives: the first one asks to stop, a second Ctrl-C insists. One keystroke may arrive twice,
+ * from the terminal and from a program such as npm that passes it on; a supervisor may repeat its request to stop
+ * and never insists: it has SIGKILL.
+ */
 class StopSignals {
   readonly first: Promise<NodeJS.Signals>
   seen = false
   /** Until a volume is open there is nothing to save. */
   onSecond = (): void => process.exit(ExitStatus.Failed)
-  private readonly listener: (signal: NodeJS.Signals) => void
+  private firstAt = 0
 
   constructor() {
     let stopAsked: (signal: NodeJS.Signals) => void = () => {}
     this.first = new Promise((resolve) => {
       stopAsked = resolve
     })
-    this.listener = (signal) => {
-      if (this.seen) this.onSecond()
+    const listener = (signal: NodeJS.Signals): void => {
+      const isEcho = this.seen && performance.now() - this.firstAt < ECHO_MS
+      if (this.seen && signal === 'SIGINT' && !isEcho) this.onSecond()
+      if (!this.seen) this.firstAt = performance.now()
       this.seen = true
       stopAsked(signal)
     }
-    for (const signal of STOP_SIGNALS) process.on(signal, this.listener)
+    for (const signal of STOP_SIGNALS) process.on(signal, listener)
   }
 
-  ignore(): void {
-    for (const signal of STOP_SIGNALS) process.off(signal, this.listener)
+  /** Nothing is left that could be lost. */
+  done(): void {
+    this.onSecond = () => process.exit()
   }
 }
+
+/** What comes so soon after the first signal is the same one. */
+const ECHO_MS = 500
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

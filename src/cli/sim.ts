@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** `npm run sim -- --seed N --steps M`: replays one seed, or runs many on all cores, and reports what they met. */
 import { availableParallelism } from 'node:os'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { Piscina } from 'piscina'
 import { RARE, type ScenarioReport } from '../sim/scenario.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
+import { wholeNumber } from './arguments.js'
+import { runProgram } from './run-program.js'
 import { runSeed, type SeedResult } from './run-seed.js'
 
 interface SimOptions {
@@ -18,25 +20,23 @@ interface SimOptions {
   readonly keepGoing?: boolean
 }
 
-function whole(text: string): number {
-  const n = Number(text)
-  if (Number.isSafeInteger(n) && n >= 0) return n
-  throw new InvalidArgumentError(`a whole number from 0 is wanted, not ${text}`)
-}
-
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
 /** What all seeds met together. */
 class Totals {
-  private readonly sums: Record<string, number> = { noSpace: 0 }
+  private readonly sums = { noSpace: 0, powerCuts: 0, engineRecoveries: 0, rebuilds: 0 }
+  private readonly rare: Record<string, number> = {}
   private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
 
-  add({ rare, noSpace, counters }: ScenarioReport): void {
+  add({ rare, noSpace, powerCuts, engineRecoveries, rebuilds, counters }: ScenarioReport): void {
     for (const name of Object.keys(RARE) as (keyof typeof RARE)[])
-      this.sums[name] = (this.sums[name] ?? 0) + rare[name]
-    this.sums['noSpace']! += noSpace
+      this.rare[name] = (this.rare[name] ?? 0) + rare[name]
+    this.sums.noSpace += noSpace
+    this.sums.powerCuts += powerCuts
+    this.sums.engineRecoveries += engineRecoveries
+    this.sums.rebuilds += rebuilds
     counters.forEach((count, counter) => {
       this.counters[counter]! += count
     })
@@ -44,16 +44,23 @@ class Totals {
 
   tell(seeds: number, failed: readonly number[], withCounters: boolean): void {
     if (withCounters) this.counters.forEach((count, counter) => print(`${Counter[counter]} ${count}`))
-    print(JSON.stringify({ seeds, ...this.sums, ...(failed.length > 0 && { failed }) }))
+    print(JSON.stringify({ seeds, ...this.sums, ...this.rare, ...(failed.length > 0 && { failed }) }))
   }
 }
 
+const seedNumber = wholeNumber('--seed', 0, Number.MAX_SAFE_INTEGER)
+
 const program = new Command('sim')
-  .description('Runs the engine in one thread under a seeded scheduler, with a random client and an oracle.')
-  .option('--seed <n>', 'the (first) seed', whole, 1)
-  .option('--seeds <n>', 'how many seeds to run', whole, 1)
-  .option('--steps <n>', 'requests a seed', whole, 300)
-  .option('--jobs <n>', 'seeds at a time, each on a thread', whole, availableParallelism())
+  .description('run the engine in one thread under a seeded scheduler, with a random client and an oracle')
+  .option('--seed <n>', 'the (first) seed, 0 to 9007199254740991', seedNumber, 1)
+  .option('--seeds <n>', 'how many seeds to run, 1 to 1000000000', wholeNumber('--seeds', 1, 1e9), 1)
+  .option('--steps <n>', 'requests a seed, 1 to 10000000', wholeNumber('--steps', 1, 1e7), 300)
+  .option(
+    '--jobs <n>',
+    'seeds at a time, each on a thread, 1 to 256',
+    wholeNumber('--jobs', 1, 256),
+    Math.min(256, availableParallelism()),
+  )
   .option('--trace', 'print every message, one seed at a time')
   .option('--counters', 'print every counter at the end')
   .option('--keep-going', 'go on after a seed that fails')
@@ -104,4 +111,4 @@ function describe({ seed, traceHash, events, requests }: ScenarioReport): string
   return `seed ${seed}: trace ${traceHash.slice(0, 16)}…, ${events} events, ${requests} requests`
 }
 
-await program.parseAsync()
+await runProgram(program)

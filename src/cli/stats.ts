@@ -1,13 +1,19 @@
 /** `vdo stats FILE…`, which is also `vdostats`: what running volumes have counted. */
 
 import { Command } from 'commander'
-
+import { VdoError } from '../base/errors.js'
+import { statFile } from '../host/system-reason.js'
 import type { Statistics } from '../observe/statistics.js'
 import { formatTable, formatVerbose, type NamedStatistics, type SizeUnit } from '../observe/vdostats.js'
 import { askVolume } from '../server/control/control-client.js'
+import { oneOf } from './arguments.js'
 import { exitStatusOf } from './exit-status.js'
 
+const FORMS = ['table', 'verbose', 'json', 'prometheus'] as const
+type Form = (typeof FORMS)[number]
+
 interface StatsOptions {
+  readonly format?: Form
   readonly verbose?: boolean
   readonly all?: boolean
   readonly humanReadable?: boolean
@@ -19,11 +25,17 @@ export function statsCommand(name = 'stats'): Command {
   return new Command(name)
     .description('show the use and the statistics of volumes that are being served')
     .argument('<file...>', 'files or block devices of the volumes')
-    .option('-v, --verbose', 'every statistic under its label')
+    .option(
+      '--format <form>',
+      'table; verbose: every statistic under its label; json: one object, the statistics of the volume or of ' +
+        'each by its name; prometheus: text for a scrape (default: "table")',
+      oneOf('--format', FORMS),
+    )
+    .option('-v, --verbose', 'the same as --format verbose')
     .option('-a, --all', 'the same as --verbose')
-    .option('-r, --human-readable', 'sizes in powers of 1024, with a letter')
-    .option('-s, --si', 'sizes in powers of 1000, with a letter')
-    .option('--json', 'one JSON object: the statistics of the volume, or of each volume by its name')
+    .option('--json', 'the same as --format json')
+    .option('-r, --human-readable', 'table with sizes in powers of 1024, with a letter (default: in KiB)')
+    .option('-s, --si', 'table with sizes in powers of 1000, with a letter')
     .action((files: readonly string[], options: StatsOptions) => stats(name, files, options))
 }
 
@@ -33,13 +45,12 @@ async function stats(command: string, files: readonly string[], options: StatsOp
   const failures: unknown[] = []
   for (const file of files) {
     try {
-      const statistics = (await askVolume(file, 'stats')) as Statistics
-      volumes.push({ name: file, statistics })
+      volumes.push({ name: file, statistics: await statisticsOf(file) })
     } catch (error) {
       failures.push(error)
     }
   }
-  if (volumes.length > 0) process.stdout.write(textOf(volumes, files.length, options))
+  if (volumes.length > 0) process.stdout.write(await textOf(volumes, files.length, options))
   if (files.length === 1 && failures.length === 1) throw failures[0]
   for (const failure of failures) {
     process.stderr.write(`${command}: ${failure instanceof Error ? failure.message : String(failure)}\n`)
@@ -47,14 +58,41 @@ async function stats(command: string, files: readonly string[], options: StatsOp
   }
 }
 
-function textOf(volumes: readonly NamedStatistics[], asked: number, options: StatsOptions): string {
-  if (options.json === true) {
-    const [only] = volumes
-    const byName = Object.fromEntries(volumes.map(({ name, statistics }) => [name, statistics]))
-    return `${JSON.stringify(asked === 1 ? only.statistics : byName)}\n`
+async function statisticsOf(file: string): Promise<Statistics> {
+  const stat = statFile('Cannot ask', file)
+  if (stat === undefined) throw new VdoError('VDO_NOT_FOUND', `Cannot ask ${file}: it does not exist`)
+  if (!stat.isFile() && !stat.isBlockDevice()) {
+    throw new VdoError('VDO_NOT_FOUND', `Cannot ask ${file}: it is neither a file nor a block device`)
   }
-  if (options.verbose === true || options.all === true) return volumes.map(formatVerbose).join('')
-  return formatTable(volumes, unitOf(options))
+  return (await askVolume(file, 'stats')) as Statistics
+}
+
+async function textOf(
+  volumes: readonly NamedStatistics[],
+  asked: number,
+  options: StatsOptions,
+): Promise<string> {
+  switch (formOf(options)) {
+    case 'json': {
+      const [only] = volumes
+      const byName = Object.fromEntries(volumes.map(({ name, statistics }) => [name, statistics]))
+      return `${JSON.stringify(asked === 1 ? only.statistics : byName)}\n`
+    }
+    case 'prometheus': {
+      const { formatPrometheus } = await import('../observe/prometheus.js')
+      return formatPrometheus(volumes)
+    }
+    case 'verbose':
+      return volumes.map(formatVerbose).join('')
+    case 'table':
+      return formatTable(volumes, unitOf(options))
+  }
+}
+
+function formOf({ format, json, verbose, all }: StatsOptions): Form {
+  if (format !== undefined) return format
+  if (json === true) return 'json'
+  return verbose === true || all === true ? 'verbose' : 'table'
 }
 
 function unitOf({ si, humanReadable }: StatsOptions): SizeUnit {

@@ -7,7 +7,10 @@ import { indexMemoryCode } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
 import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
+import { forceRebuildCommand } from './force-rebuild.js'
 import { formatCommand } from './format.js'
+import { messageCommand } from './message.js'
+import { readOnlyCommand } from './read-only.js'
 import { runProgram } from './run-program.js'
 import { type ServeParts, serveCommand } from './serve.js'
 import { statsCommand } from './stats.js'
@@ -17,8 +20,17 @@ import { clockNonce, randomUuid } from './volume-identity.js'
 /** GiB of memory for the index of a volume that `serve` makes. */
 const INDEX_MEMORY = 0.25
 
+/** Loaded when they are wanted: other verbs, and help, need none of it. */
 const parts: ServeParts = {
-  // The engine is loaded when a volume is opened: other verbs need none of it.
+  async check({ device, threads }) {
+    const [{ loadProfile }, { lockStore }] = await Promise.all([
+      import('../host/profile.js'),
+      import('../host/volume-lock.js'),
+    ])
+    loadProfile(threads)
+    const unlock = await lockStore(device, 'Cannot serve')
+    unlock()
+  },
   async open(how) {
     const { openVolume } = await import('../host/open-volume.js')
     return openVolume(how)
@@ -40,7 +52,10 @@ const program = new Command('vdo')
   .addCommand(formatCommand())
   .addCommand(serveCommand(parts))
   .addCommand(statsCommand())
+  .addCommand(messageCommand())
   .addCommand(auditCommand())
+  .addCommand(readOnlyCommand())
+  .addCommand(forceRebuildCommand())
   .addCommand(benchCommand())
 
 await runProgram(program)

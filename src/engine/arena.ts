@@ -6,6 +6,7 @@ import { Bump } from '../base/bump.js'
 import { VdoError } from '../base/errors.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { Mesh } from '../reactor/mesh.js'
+import { IndexArena } from '../uds/index-arena.js'
 import { Boards } from '../vio/boards.js'
 import { COUNTER_COUNT } from '../vio/counters.js'
 import { contextsPerZone, DedupeContexts } from '../vio/dedupe-contexts.js'
@@ -41,6 +42,8 @@ export class Arena {
   /** One word a thread: the doorbell; a second: attention. On lines of their own. */
   readonly doorbells: Int32Array
   readonly pagesAt: number
+  /** Null with an index in memory. */
+  readonly index: IndexArena | null
   readonly bytes: Uint8Array
   readonly size: number
   private readonly counterRows: Float64Array
@@ -58,6 +61,8 @@ export class Arena {
     this.doorbells = bump.int32(threads * 32)
     this.counterRows = bump.float64(allZones(counts).length * COUNTER_COUNT)
     this.pagesAt = bump.blocks(shape.cachePages, BLOCK_SIZE)
+    const { index, indexChapterRecords } = shape
+    this.index = index === null ? null : new IndexArena(bump, index, counts.index, indexChapterRecords)
     this.size = bump.bytes
     this.bytes = buffer === null ? new Uint8Array(0) : new Uint8Array(buffer)
   }

@@ -9,7 +9,11 @@ import type { Clock } from '../reactor/clock.js'
 import type { Doorbell } from '../reactor/doorbell.js'
 import { Reactor } from '../reactor/reactor.js'
 import type { Zone } from '../reactor/zone.js'
+import { RepairZone } from '../repair/repair-zone.js'
+import type { IndexOutside } from '../uds/index-outside.js'
 import { IndexZone } from '../uds/index-zone.js'
+import { MemoryIndexZone } from '../uds/memory-index-zone.js'
+import type { RegionPlace } from '../uds/region-work.js'
 import { Room } from '../vio/opcodes.js'
 import { Placement } from '../vio/placement.js'
 import type { Volume } from '../vio/volume.js'
@@ -26,7 +30,7 @@ import { PackerZone } from '../zones/packer/packer-zone.js'
 import { PhysicalZone } from '../zones/physical/physical-zone.js'
 import { type Arena, type ArenaConfig, ringCapacity } from './arena.js'
 import { FrontEnd } from './front-end.js'
-import { routesOf, type ThreadPlan, type ZonePlace, zoneRow } from './thread-plan.js'
+import { routesOf, type ThreadPlan, visitsOf, type ZonePlace, zoneRow } from './thread-plan.js'
 
 /** What is the same on every thread, and crosses to workers as it is. */
 export interface EngineConfig {
@@ -34,6 +38,8 @@ export interface EngineConfig {
   readonly shape: VolumeShape
   readonly volume: Volume
   readonly superBlock: SuperBlock
+  /** Where the region of the index lies on the device, in blocks. */
+  readonly indexRegion: RegionPlace
 }
 
 /** What the driver hands in for one thread. */
@@ -42,6 +48,7 @@ export interface ThreadDriver {
   readonly native: Native
   readonly clock: Clock
   readonly doorbell: Doorbell
+  readonly outside: IndexOutside
   /** A device object for a bio zone of this thread. */
   device(bioZone: number): BlockDevice
 }
@@ -69,7 +76,7 @@ export function assembleThread(config: EngineConfig, thread: number, driver: Thr
     doorbell,
     routesOf(plan),
     capacity * 2,
-    0,
+    visitsOf(plan, thread),
   )
   let frontEnd: FrontEnd | null = null
   for (const place of plan.threads[thread].zones) {
@@ -102,10 +109,18 @@ function makeZone(config: EngineConfig, driver: ThreadDriver, reactor: Reactor, 
     case Room.Bio:
       return new BioZone(context, driver.device(place.zone))
     case Room.Index:
-      return new IndexZone(context)
+      return makeIndexZone(config, driver, context)
     case Room.Admin:
       return new AdminZone(context, config.superBlock)
+    case Room.Repair:
+      return new RepairZone(context)
   }
+}
+
+function makeIndexZone({ indexRegion }: EngineConfig, driver: ThreadDriver, context: ZoneContext): Zone {
+  const { index } = driver.arena
+  if (index === null) return new MemoryIndexZone(context)
+  return new IndexZone(context, index, indexRegion, driver.outside)
 }
 
 function contextOf(

@@ -17,7 +17,7 @@ import type { Volume, ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
 /** For each size the least and the most that it may be, and why. */
-type Limit = readonly [size: keyof VolumeShape, least: number, most: number, why: string]
+type Limit = readonly [size: Exclude<keyof VolumeShape, 'index'>, least: number, most: number, why: string]
 
 const ANY = Number.MAX_SAFE_INTEGER
 
@@ -46,12 +46,23 @@ function limitsOf(shape: VolumeShape, volume: Volume, counts: ZoneCounts): Limit
     ['blockMapAge', 1, mostAge, 'pages are written before the journal is half full'],
     ['blockMapVios', 2, ANY, 'one is kept for flushes'],
     ['allocatorVios', SLAB_SUMMARY_BLOCKS_PER_ZONE + 2, ANY, 'the summary keeps four'],
+    ['repairVios', 1, MAX_OPERAND, 'repair works with one at least'],
     ['pbnLocks', dataVios * 2, ANY, 'each data vio may hold its own block and a duplicate'],
     ['dedupeContexts', 1, ANY, 'a question needs one'],
     ['queryTimeoutMs', 1, ANY, 'the index answers later than at once'],
     ['allocationsPerZone', 1, ANY, 'the next zone comes after at least one'],
     ['indexNames', 1, ANY, 'an index remembers at least one name'],
+    ['indexChapterRecords', counts.index, ANY, 'each zone puts a record into a chapter'],
+    ['indexVios', 5, ANY, 'four are kept for work other than reading pages'],
   ]
+}
+
+/**
+ * Blocks of a slab journal that entries can fill which wait because it is too long: all vios, with an increment and a
+ * decrement each, and the block that the wait began in.
+ */
+export function blockedEntriesBlocks(dataVios: number, entriesPerBlock: number): number {
+  return Math.ceil((2 * dataVios) / entriesPerBlock) + 1
 }
 
 /** Throws for the first size that the engine cannot run with. */
@@ -71,6 +82,13 @@ export function requireRunnable(shape: VolumeShape, volume: Volume, counts: Zone
   const rows = shape.dataVios + otherVioCount(shape, counts)
   if (rows > MAX_OPERAND) {
     throw refusal(`all vios together are ${rows}, wanted at most ${MAX_OPERAND}`)
+  }
+  const room = volume.slabJournalBlocks - volume.slabJournalBlocking
+  const needed = blockedEntriesBlocks(shape.dataVios, shape.slabJournalMixedEntriesPerBlock)
+  if (room < needed) {
+    throw refusal(
+      `a slab journal has ${room} blocks beyond its blocking threshold, wanted at least ${needed}: entries that wait there are durable, and a recovery must find room for them`,
+    )
   }
 }
 

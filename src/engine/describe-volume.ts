@@ -1,33 +1,21 @@
 /**
- * From the decoded geometry and super block to the plain numbers that zones know; refuses a volume in a state that
- * the engine cannot load yet, before anything is written.
+ * From the decoded geometry and super block to the plain numbers that zones know.
  */
 import { VdoError } from '../base/errors.js'
 import type { Geometry } from '../format/geometry-block.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
-import type { Volume } from '../vio/volume.js'
+import { LoadKind, type Volume } from '../vio/volume.js'
 
-/** Why a volume in this state is not opened, and what to do. */
-const REFUSALS: Readonly<Partial<Record<VolumeState, string>>> = {
-  [VolumeState.Dirty]:
-    'it was not closed and needs recovery, which this version does not do; let dm-vdo recover it',
-  [VolumeState.ReadOnly]: 'it is in read-only mode after an error',
-  [VolumeState.ForceRebuild]: 'it waits for a rebuild, which this version does not do',
-  [VolumeState.Recovering]:
-    'its recovery is not finished, which this version does not do; let dm-vdo finish it',
-  [VolumeState.Replaying]: 'it was not closed and needs recovery, which this version does not do',
-  [VolumeState.RebuildForUpgrade]: 'it waits for a rebuild, which this version does not do',
-}
-
-/** Throws for every state but NEW and CLEAN. */
-export function refuseUnlessLoadable(superBlock: SuperBlock): void {
-  const why = REFUSALS[superBlock.state]
-  if (why === undefined) return
-  const name = VolumeState[superBlock.state]
-  throw new VdoError(
-    'VDO_VOLUME_NOT_CLEAN',
-    `Cannot open volume: its state is ${name.toUpperCase()} (wanted NEW or CLEAN): ${why}`,
-  )
+/** What a load has to do first, by the state on disk. */
+const LOAD_KINDS: Readonly<Record<VolumeState, LoadKind>> = {
+  [VolumeState.New]: LoadKind.Normal,
+  [VolumeState.Clean]: LoadKind.Normal,
+  [VolumeState.Recovering]: LoadKind.Normal,
+  [VolumeState.Dirty]: LoadKind.Recovery,
+  [VolumeState.Replaying]: LoadKind.Recovery,
+  [VolumeState.ForceRebuild]: LoadKind.Rebuild,
+  [VolumeState.RebuildForUpgrade]: LoadKind.Upgrade,
+  [VolumeState.ReadOnly]: LoadKind.ReadOnly,
 }
 
 /** `superBlockPbn` is the start of the data region. */
@@ -57,6 +45,8 @@ export function describeVolume(
     journalBlocks: superBlock.recoveryJournalSize,
     journalStart: superBlock.journalStart,
     recoveryCount: superBlock.completeRecoveries % 256,
+    completeRecoveries: superBlock.completeRecoveries,
+    readOnlyRecoveries: superBlock.readOnlyRecoveries,
     depotOrigin: superBlock.firstBlock,
     slabCount: (superBlock.lastBlock - superBlock.firstBlock) / slabConfig.slabBlocks,
     slabBlocks: slabConfig.slabBlocks,
@@ -69,6 +59,7 @@ export function describeVolume(
     summaryOrigin: partition(PartitionId.SlabSummary).start,
     savedPhysicalZones: superBlock.zoneCount,
     isNew: superBlock.state === VolumeState.New,
+    load: LOAD_KINDS[superBlock.state],
     logicalBlocksUsed: superBlock.logicalBlocksUsed,
     blockMapDataBlocks: superBlock.blockMapDataBlocks,
   }

@@ -29,4 +29,6 @@ export interface ExportTarget {
   zero(offset: number, length: number, fua: boolean, done: Completion): void
   /** Makes every write that has completed durable. */
   flush(done: Completion): void
+  /** The same volume for a user of its own, who takes turns with the others: a connection asks for one. */
+  forClient(): ExportTarget
 }

@@ -4,8 +4,8 @@
  *
  * A request of any offset and length becomes vios of one 4 KiB block each; a discard becomes vios that walk runs of
  * whole blocks, and zeroes its partial edges. A write that covers a part of a block is merged by the engine. Large
- * requests stream through the pool: at most `VIOS_PER_REQUEST` of one request are in flight, and requests take
- * turns, block by block.
+ * requests stream through the pool: at most `VIOS_PER_REQUEST` of one request and half the pool of one client are in
+ * flight. Clients take turns, block by block, and so do the requests of a client.
  *
  * An early acknowledgement is a one-way message while the vio travels on; a vio is free when both `Acknowledge` (if
  * one was sent) and `Release` have arrived, in whichever order.
@@ -17,10 +17,22 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { resetCompression } from '../vio/compression.js'
 import { Counter } from '../vio/counters.js'
-import { type AdminCommand, AdminOp, FlushOp, FrontOp, hop, LogicalOp, PackerOp } from '../vio/opcodes.js'
+import {
+  type AdminCommand,
+  AdminOp,
+  FlushOp,
+  FrontOp,
+  hop,
+  type IndexControl,
+  IndexOp,
+  LogicalOp,
+  PackerOp,
+} from '../vio/opcodes.js'
 import { VioFlag } from '../vio/vio-table.js'
 import type { ZoneContext } from '../vio/zone-context.js'
+import { Client, type RequestTaker } from './client.js'
 import type { Completion, ExportTarget } from './export-target.js'
+import { IGNORE, NO_BYTES, Request, RequestKind } from './request.js'
 
 /** Blocks of one request in flight. */
 const VIOS_PER_REQUEST = 256
@@ -29,34 +41,14 @@ const VIOS_PER_REQUEST = 256
 const ACKNOWLEDGED = 1
 const RELEASED = 2
 
-enum RequestKind {
-  Read,
-  Write,
-  /** Unmaps whole blocks, zeroes what is left at the edges. */
-  Discard,
-}
-
-/** A client's request, reused. */
-class Request {
-  kind = RequestKind.Read
-  /** Bytes: where it starts, where the next vio starts, where it ends. */
-  start = 0
-  next = 0
-  end = 0
-  fua = false
-  bytes: Uint8Array = NO_BYTES
-  done: Completion = IGNORE
-  inFlight = 0
-  status: Status = Status.Success
-}
-
-const NO_BYTES = new Uint8Array(0)
-const IGNORE: Completion = () => {}
-
-export class FrontEnd implements Zone, ExportTarget {
+export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   readonly sizeBytes: number
   /** Called when a request was taken while nothing else would make the thread look: the host schedules a pass. */
   onWork: () => void = IGNORE as () => void
+
+  /** Called when the index comes to rest in a state, and when it has taken a control. */
+  onIndexSettled: () => void = IGNORE as () => void
+  private indexControls = 0
 
   private readonly free: Int32Array
   private freeCount: number
@@ -65,8 +57,10 @@ export class FrontEnd implements Zone, ExportTarget {
   private readonly isDiscard: Uint8Array
   private discardsInFlight = 0
   private readonly blocks: Uint8Array[] = []
-  /** Requests with blocks to launch, in turn. */
-  private queue: Request[] = []
+  /** Clients with requests that wait, in turn; and the one that is whoever asked for no client of its own. */
+  private readonly turns: Client[] = []
+  private readonly anyone = new Client(this)
+  private readonly viosPerClient: number
   private readonly spare: Request[] = []
   private readonly freeFlushes: VioIndex[] = []
   private readonly flushWaiters = new Map<VioIndex, Completion[]>()
@@ -82,6 +76,7 @@ export class FrontEnd implements Zone, ExportTarget {
     this.sizeBytes = volume.logicalBlocks * BLOCK_SIZE
     this.free = Int32Array.from({ length: shape.dataVios }, (_, i) => shape.dataVios - 1 - i)
     this.freeCount = shape.dataVios
+    this.viosPerClient = Math.max(1, Math.floor(shape.dataVios / 2))
     this.requestOf = Array.from({ length: shape.dataVios }, () => null)
     this.arrived = new Uint8Array(shape.dataVios)
     this.isDiscard = new Uint8Array(shape.dataVios)
@@ -95,27 +90,26 @@ export class FrontEnd implements Zone, ExportTarget {
   // The library's side.
 
   read(offset: number, into: Uint8Array, done: Completion): void {
-    this.submit(RequestKind.Read, offset, into.length, into, false, done)
+    this.anyone.read(offset, into, done)
   }
 
   write(offset: number, bytes: Uint8Array, fua: boolean, done: Completion): void {
-    this.submit(RequestKind.Write, offset, bytes.length, bytes, fua, done)
+    this.anyone.write(offset, bytes, fua, done)
   }
 
-  /** Rounds inwards: a hint for whole blocks. */
   trim(offset: number, length: number, fua: boolean, done: Completion): void {
-    const start = Math.min(Math.ceil(offset / BLOCK_SIZE) * BLOCK_SIZE, offset + length)
-    const end = Math.max(Math.floor((offset + length) / BLOCK_SIZE) * BLOCK_SIZE, start)
-    if (!this.isInside(offset, length)) this.submit(RequestKind.Discard, offset, length, NO_BYTES, fua, done)
-    else this.submit(RequestKind.Discard, start, end - start, NO_BYTES, fua, done)
+    this.anyone.trim(offset, length, fua, done)
   }
 
   zero(offset: number, length: number, fua: boolean, done: Completion): void {
-    this.submit(RequestKind.Discard, offset, length, NO_BYTES, fua, done)
+    this.anyone.zero(offset, length, fua, done)
+  }
+
+  forClient(): ExportTarget {
+    return new Client(this)
   }
 
   flush(done: Completion): void {
-    this.context.counters[Counter.BiosInFlush]++
     this.waitingFlushes.push(done)
     this.onWork()
   }
@@ -154,6 +148,13 @@ export class FrontEnd implements Zone, ExportTarget {
     this.onWork()
   }
 
+  /** Opens, makes, closes, uses or does not use the index; gives the number by which the board counts it. */
+  controlIndex(control: IndexControl): number {
+    this.context.post.send(hop(IndexOp.Control, 0), control)
+    this.onWork()
+    return ++this.indexControls
+  }
+
   /** Hands a command to the admin zone. */
   administer(command: AdminCommand, done: Completion): void {
     assert(this.adminDone === null, 'one administrative command at a time')
@@ -167,7 +168,7 @@ export class FrontEnd implements Zone, ExportTarget {
     if (this.halted) return
     this.halted = true
     for (const request of this.requestOf) {
-      if (request !== null && !this.queue.includes(request)) this.queue.push(request)
+      if (request !== null && !request.client.holds(request)) this.enqueue(request)
     }
     this.requestOf.fill(null)
     for (const list of this.flushWaiters.values()) this.waitingFlushes.push(...list)
@@ -188,6 +189,8 @@ export class FrontEnd implements Zone, ExportTarget {
         return this.flushDone(vioIndex(operand))
       case FrontOp.AdminAnswer:
         return this.adminAnswer()
+      case FrontOp.IndexSettled:
+        return this.onIndexSettled()
       default:
         unreachable('the front end knows the message', op)
     }
@@ -201,6 +204,7 @@ export class FrontEnd implements Zone, ExportTarget {
     }
     const moved = !this.held && this.launchAll()
     if (this.drained !== null && this.isIdle) {
+      assert(this.discardsInFlight === 0, 'a pool that is whole has all its discards')
       const { drained } = this
       this.drained = null
       drained()
@@ -220,7 +224,10 @@ export class FrontEnd implements Zone, ExportTarget {
 
   /** Whoever waits for anything is told that the engine has stopped. */
   private refuseAll(): void {
-    for (const request of this.queue.splice(0)) request.done(Status.EngineHalted)
+    for (const client of this.turns.splice(0)) {
+      client.hasTurn = false
+      for (const request of client.queue.splice(0)) request.done(Status.EngineHalted)
+    }
     for (const done of this.waitingFlushes.splice(0)) done(Status.EngineHalted)
     const { adminDone, drained } = this
     this.adminDone = null
@@ -232,10 +239,10 @@ export class FrontEnd implements Zone, ExportTarget {
   /** Nothing is in flight, and nothing waits that could be. */
   private get isIdle(): boolean {
     const isHome = this.freeCount === this.context.shape.dataVios && this.flushWaiters.size === 0
-    return isHome && (this.held || (this.queue.length === 0 && this.waitingFlushes.length === 0))
+    return isHome && (this.held || (this.turns.length === 0 && this.waitingFlushes.length === 0))
   }
 
-  private isInside(offset: number, length: number): boolean {
+  isInside(offset: number, length: number): boolean {
     return (
       Number.isInteger(offset) &&
       Number.isInteger(length) &&
@@ -245,7 +252,8 @@ export class FrontEnd implements Zone, ExportTarget {
     )
   }
 
-  private submit(
+  submit(
+    client: Client,
     kind: RequestKind,
     offset: number,
     length: number,
@@ -253,7 +261,8 @@ export class FrontEnd implements Zone, ExportTarget {
     fua: boolean,
     done: Completion,
   ): void {
-    const request = this.spare.pop() ?? new Request()
+    const request = this.spare.pop() ?? new Request(client)
+    request.client = client
     request.kind = kind
     request.start = offset
     request.next = offset
@@ -265,30 +274,56 @@ export class FrontEnd implements Zone, ExportTarget {
     request.status = Status.Success
     if (!this.isInside(offset, length)) request.status = Status.OutOfRange
     if (request.status !== Status.Success) request.next = request.end
-    this.queue.push(request)
+    this.enqueue(request)
     this.onWork()
   }
 
-  /** One block of the request whose turn it is; false if no request can go on now. */
+  private enqueue(request: Request): void {
+    const { client } = request
+    client.queue.push(request)
+    if (client.hasTurn) return
+    client.hasTurn = true
+    this.turns.push(client)
+  }
+
+  /** One block of the client whose turn it is; false if none can go on now. */
   private launchNext(): boolean {
-    for (let turns = this.queue.length; turns > 0; turns--) {
-      const request = this.queue.shift()!
+    for (let left = this.turns.length; left > 0; left--) {
+      const client = this.turns.shift()!
+      const launched = this.launchOf(client)
+      client.hasTurn = client.queue.length > 0
+      if (client.hasTurn) this.turns.push(client)
+      if (launched) return true
+    }
+    return false
+  }
+
+  /** One block of the client's request whose turn it is. */
+  private launchOf(client: Client): boolean {
+    const { queue } = client
+    if (client.inFlight >= this.viosPerClient) return false
+    for (let left = queue.length; left > 0; left--) {
+      const request = queue.shift()!
       if (request.next >= request.end) {
         if (request.inFlight === 0) this.finish(request)
         continue
       }
-      const blocked =
-        request.inFlight >= VIOS_PER_REQUEST ||
-        (request.kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
-      if (blocked) {
-        this.queue.push(request)
+      if (this.isBlocked(request)) {
+        queue.push(request)
         continue
       }
       this.launch(request)
-      if (request.next < request.end) this.queue.push(request)
+      if (request.next < request.end) queue.push(request)
       return true
     }
     return false
+  }
+
+  private isBlocked({ kind, inFlight }: Request): boolean {
+    return (
+      inFlight >= VIOS_PER_REQUEST ||
+      (kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
+    )
   }
 
   private launch(request: Request): void {
@@ -302,6 +337,7 @@ export class FrontEnd implements Zone, ExportTarget {
     this.arrived[vio] = 0
     this.isDiscard[vio] = 0
     request.inFlight++
+    request.client.inFlight++
     vios.status[vio] = Status.Success
     vios.lbn[vio] = lbn(block)
     vios.partialOffset[vio] = offset
@@ -329,13 +365,13 @@ export class FrontEnd implements Zone, ExportTarget {
         vios.flags[vio] |= fua
         counters[Counter.BiosInWrite]++
         if (isPartial) counters[Counter.BiosInPartialWrite]++
-        if (request.fua) counters[Counter.BiosInFua]++
+        this.countFua(request, isPartial)
         break
       case RequestKind.Discard:
         this.isDiscard[vio] = 1
         this.discardsInFlight++
         counters[Counter.BiosInDiscard]++
-        if (request.fua) counters[Counter.BiosInFua]++
+        this.countFua(request, isPartial)
         if (isPartial) {
           const at = vios.scratchAt(vio) + offset
           this.context.native.fill(at, 0, length)
@@ -358,6 +394,12 @@ export class FrontEnd implements Zone, ExportTarget {
     counters[Counter.VdoRequestsInProgress] = busy
     if (busy > counters[Counter.VdoRequestsMaximum]) counters[Counter.VdoRequestsMaximum] = busy
     post.send(hop(LogicalOp.Launch, placement.logicalZone(vios.lbn[vio] as Lbn)), vio)
+  }
+
+  private countFua({ fua }: Request, isPartial: boolean): void {
+    if (!fua) return
+    this.context.counters[Counter.BiosInFua]++
+    if (isPartial) this.context.counters[Counter.BiosInPartialFua]++
   }
 
   private takeData(vio: VioIndex, request: Request, start: number, length: number, isPartial: boolean): void {
@@ -420,12 +462,13 @@ export class FrontEnd implements Zone, ExportTarget {
       request.next = request.end
     }
     request.inFlight--
+    request.client.inFlight--
     if (request.inFlight === 0 && request.next >= request.end && !this.isQueued(request)) this.finish(request)
   }
 
   /** A request that was cut short by an error may still wait for its turn; it is finished there. */
   private isQueued(request: Request): boolean {
-    return request.status !== Status.Success && this.queue.includes(request)
+    return request.status !== Status.Success && request.client.holds(request)
   }
 
   private finish(request: Request): void {
@@ -448,13 +491,16 @@ export class FrontEnd implements Zone, ExportTarget {
     const base = vios.isRead(vio) ? 0 : this.isDiscard[vio] !== 0 ? 2 : 1
     counters[Counter.BiosAcknowledgedRead + base]++
     if (isPartial) counters[Counter.BiosAcknowledgedPartialRead + base]++
-    if (vios.has(vio, VioFlag.Fua)) counters[Counter.BiosAcknowledgedFua]++
+    if (!vios.has(vio, VioFlag.Fua)) return
+    counters[Counter.BiosAcknowledgedFua]++
+    if (isPartial) counters[Counter.BiosAcknowledgedPartialFua]++
   }
 
   /** All flushes that wait travel as one. */
   private launchFlush(): void {
     const vio = this.freeFlushes.pop()
     assert(vio !== undefined, 'a flush vio is free')
+    this.context.counters[Counter.BiosInFlush] += this.waitingFlushes.length
     this.flushWaiters.set(vio, this.waitingFlushes)
     this.waitingFlushes = []
     this.context.vios.status[vio] = Status.Success

@@ -24,7 +24,7 @@ const STATISTICS_VERSION = 36
 
 /** Takes the counters as they stand now; a running volume's are a moment apart from each other. */
 export function collectStatistics(config: EngineConfig, arena: Arena) {
-  const { volume, shape, superBlock } = config
+  const { volume, shape } = config
   const n = (counter: Counter): number => arena.total(counter)
   const { boards } = arena
   const mapBlocks = boards.blockMapDataBlocks
@@ -53,6 +53,8 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
   /** A family of bio's counters, which stand in one order. */
   const family = (first: Counter): BioStatistics =>
     bios(n(first), n(first + 1), { emptyFlush: n(first + 2), flush: n(first + 3), fua: n(first + 4) })
+  // The arena never grows, and nothing beside it is given back: what is used now is the peak.
+  const bytesUsed = arena.size + n(Counter.PrivateBytes)
   const isReadOnly = boards.readOnlyReason !== 0
   return {
     version: STATISTICS_VERSION,
@@ -63,11 +65,11 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     logicalBlocks: volume.logicalBlocks,
     blockMapCacheSize: shape.cachePages * BLOCK_BYTES,
     blockSize: BLOCK_BYTES,
-    completeRecoveries: superBlock.completeRecoveries,
-    readOnlyRecoveries: superBlock.readOnlyRecoveries,
-    mode: isReadOnly ? 'read-only' : 'normal',
-    inRecoveryMode: false,
-    recoveryPercentage: 100,
+    completeRecoveries: boards.completeRecoveries,
+    readOnlyRecoveries: boards.readOnlyRecoveries,
+    mode: isReadOnly ? 'read-only' : boards.isRecovering ? 'recovering' : 'normal',
+    inRecoveryMode: boards.isRecovering,
+    recoveryPercentage: Math.floor((100 * (volume.slabCount - boards.unscrubbedSlabs)) / volume.slabCount),
     packer: {
       compressedFragmentsWritten: n(Counter.CompressedFragmentsWritten),
       compressedBlocksWritten: n(Counter.CompressedBlocksWritten),
@@ -135,6 +137,7 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
       noSpaceErrorCount: n(Counter.NoSpaceErrors),
       readOnlyErrorCount: n(Counter.ReadOnlyErrors),
     },
+    // Volumes are not numbered, and nothing emulates blocks of 512 bytes: any alignment is served.
     instance: 0,
     currentVIOsInProgress: n(Counter.VdoRequestsInProgress),
     maxVIOs: n(Counter.VdoRequestsMaximum),
@@ -144,6 +147,7 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     biosIn,
     biosInPartial: bios(n(Counter.BiosInPartialRead), n(Counter.BiosInPartialWrite), {
       discard: n(Counter.BiosInPartialDiscard),
+      fua: n(Counter.BiosInPartialFua),
     }),
     biosOut: family(Counter.BiosOutRead),
     biosMeta: family(Counter.BiosMetaRead),
@@ -157,7 +161,10 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
     biosAcknowledgedPartial: bios(
       n(Counter.BiosAcknowledgedPartialRead),
       n(Counter.BiosAcknowledgedPartialWrite),
-      { discard: n(Counter.BiosAcknowledgedPartialDiscard) },
+      {
+        discard: n(Counter.BiosAcknowledgedPartialDiscard),
+        fua: n(Counter.BiosAcknowledgedPartialFua),
+      },
     ),
     biosInProgress: bios(biosIn.read - biosAcknowledged.read, biosIn.write - biosAcknowledged.write, {
       discard: biosIn.discard - biosAcknowledged.discard,
@@ -165,8 +172,10 @@ export function collectStatistics(config: EngineConfig, arena: Arena) {
       flush: biosIn.flush - biosAcknowledged.flush,
       fua: biosIn.fua - biosAcknowledged.fua,
     }),
-    memoryUsage: { bytesUsed: arena.size, peakBytesUsed: arena.size },
+    memoryUsage: { bytesUsed, peakBytesUsed: bytesUsed },
     index: {
+      state: boards.indexState,
+      ...(boards.indexFailed && { problem: boards.indexProblem }),
       entriesIndexed: n(Counter.IndexEntries),
       postsFound: n(Counter.IndexPostsFound),
       postsNotFound: n(Counter.IndexPostsNotFound),

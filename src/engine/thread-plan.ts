@@ -25,6 +25,21 @@ export interface ThreadPlan {
 
 export const MAX_THREADS = 32
 
+/** The plan with at least so many index zones: the threads that host some take turns with the others. */
+export function withIndexZones(plan: ThreadPlan, zones: number): ThreadPlan {
+  const { counts } = plan
+  if (counts.index >= zones) return plan
+  const added = plan.threads.map(({ zones: present }) => [...present])
+  const hosts = added.filter((present) => present.some(({ room }) => room === Room.Index))
+  for (let zone = counts.index; zone < zones; zone++) {
+    hosts[(zone - counts.index) % hosts.length].push({ room: Room.Index, zone })
+  }
+  return {
+    counts: { ...counts, index: zones },
+    threads: plan.threads.map(({ name }, i) => ({ name, zones: added[i] })),
+  }
+}
+
 /** All zones that a volume with these counts needs, the front end first. */
 export function allZones(counts: ZoneCounts): ZonePlace[] {
   const zones: ZonePlace[] = [{ room: Room.Front, zone: 0 }]
@@ -32,6 +47,7 @@ export function allZones(counts: ZoneCounts): ZonePlace[] {
     for (let zone = 0; zone < count; zone++) zones.push({ room, zone })
   }
   add(Room.Admin, 1)
+  add(Room.Repair, 1)
   add(Room.Journal, 1)
   add(Room.Flush, 1)
   add(Room.Packer, 1)
@@ -65,4 +81,17 @@ export function routesOf(plan: ThreadPlan): (hop: number) => number {
     assert(threadOf.has(room * 128 + zone), 'every zone lives on some thread')
   }
   return (hop) => threadOf.get(roomOfHop(hop) * 128 + zoneOfHop(hop)) ?? -1
+}
+
+/**
+ * The order in which a thread visits the rings of the others: that of flush and admin first, the front end's last, so
+ * that work in flight drains before new work.
+ */
+export function visitsOf({ threads }: ThreadPlan, thread: number): number[] {
+  const isUrgent = ({ room }: ZonePlace) => room === Room.Flush || room === Room.Admin
+  const rankOf = (other: number) => (other === 0 ? 2 : threads[other].zones.some(isUrgent) ? 0 : 1)
+  return threads
+    .map((_, other) => other)
+    .filter((other) => other !== thread)
+    .sort((a, b) => rankOf(a) - rankOf(b))
 }

@@ -7,6 +7,7 @@
  * | 1 to 1024        | as many GiB                                          |
  * | -1280 … -1792    | 0.25, 0.5, 0.75 GiB, with one chapter less (reduced) |
  * | 4097 to 5120     | code - 4096 GiB, with one chapter less (reduced)     |
+ * | -1               | next to none: an index of a few chapters, for tests  |
  *
  * A reduced index comes from an old volume that gave up one chapter to make room in front of it.
  */
@@ -18,6 +19,9 @@ const REDUCED_WHOLE = 4096
 const MAXIMUM_WHOLE = 1024
 
 export const DEFAULT_INDEX_MEMORY = -256
+
+/** The code of the small index that the format keeps for tests and tutorials. No tool makes a volume with it. */
+export const SMALL_INDEX_MEMORY = -1
 
 export interface IndexMemory {
   /** Size in quarters of a GiB, so that it is a whole number. */
@@ -50,6 +54,7 @@ export function indexMemoryCode(gib: number): number {
 
 /** How a code is shown to people, in GiB. */
 export function indexMemoryText(code: number): string {
+  if (code === SMALL_INDEX_MEMORY) return '0 (small)'
   const memory = indexMemoryOf(code)
   return memory === undefined ? `code ${code}` : `${memory.quarters / 4}${memory.reduced ? ' (reduced)' : ''}`
 }

@@ -11,7 +11,7 @@ import { assert } from '../base/assert.js'
 import { BLOCK_SIZE } from './constants.js'
 import { bitLength, expectedDeltaBits } from './delta-sizes.js'
 import { FormatError } from './format-error.js'
-import { indexMemoryOf } from './index-memory.js'
+import { indexMemoryOf, SMALL_INDEX_MEMORY } from './index-memory.js'
 
 const INDEX_PAGE_SIZE = 32768
 const BLOCKS_PER_PAGE = INDEX_PAGE_SIZE / BLOCK_SIZE
@@ -20,6 +20,8 @@ const RECORD_SIZE = 32
 const CHAPTERS_PER_GIB = 1024
 const RECORD_PAGES_OF_QUARTER = 64
 const RECORD_PAGES_OF_GIB = 256
+const RECORD_PAGES_OF_SMALL = 32
+const CHAPTERS_OF_SMALL = 4
 /** A sparse index has ten times the chapters, all but a twentieth of them sparse. */
 const SPARSE_FACTOR = 10
 /** One record of 32 is in the index for good; a sparse chapter keeps no others in it. */
@@ -85,6 +87,10 @@ export interface SubIndexSize {
 
 /** The shape of an index with this memory code, as the geometry stores it. */
 export function indexShapeOf(memoryCode: number, sparse: boolean): IndexShape {
+  if (memoryCode === SMALL_INDEX_MEMORY) {
+    const [recordPagesPerChapter, baseChapters] = [RECORD_PAGES_OF_SMALL, CHAPTERS_OF_SMALL]
+    return { recordPagesPerChapter, baseChapters, sparse, reduced: false }
+  }
   const memory = indexMemoryOf(memoryCode)
   if (memory === undefined) {
     throw new FormatError(

@@ -1,39 +1,43 @@
-/** Audits the volume in a file or on a block device, which is opened for reading only. */
+/** Audits the volume in a file, on a block device (opened for reading only) or in memory. */
 
 import { readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
-import { VdoError } from '../base/errors.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry } from '../format/geometry-block.js'
-import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
-import { audit } from '../repair/audit.js'
+import { type AuditProgress, audit } from '../repair/audit.js'
 import type { AuditDisk } from '../repair/audit-disk.js'
 import type { AuditResult, Problem } from '../repair/audit-report.js'
 import type { Expand } from '../repair/audit-slabs.js'
 import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
 import { Lz4 } from './lz4.js'
+import { type ReadableStore, readableStore, readVolumeHead } from './read-volume.js'
+import type { SoundStore } from './store.js'
 
 interface AuditFileOptions {
   /** Hears every problem as it is found. */
   readonly hear?: (problem: Problem) => void
+  readonly progress?: AuditProgress
 }
 
 /** Throws if there is no volume whose geometry and super block can be read. */
-export function auditFile(path: string, { hear }: AuditFileOptions = {}): AuditResult {
+export function auditFile(path: string, options: AuditFileOptions = {}): AuditResult {
   const file = openBackingFile(path, { readOnly: true })
   try {
-    const disk = new FileDisk(file)
-    const geometry = decodeGeometry(readBlock(disk, 0, `the geometry block of ${path}`), crc32)
-    const superBlockPbn = geometry.dataRegionStart
-    const place = superBlockPbn - geometry.bioOffset
-    const superBlock = decodeSuperBlock(readBlock(disk, place, `the super block of ${path}`), crc32)
-    validateSuperBlock(superBlock, geometry)
-    const volume = describeVolume(geometry, superBlock, superBlockPbn)
-    return audit({ disk, volume, state: superBlock.state, expand: expander(), ...(hear && { hear }) })
+    return auditDisk(new FileDisk(file), { kind: 'file', unsafe: false, ...file }, options)
   } finally {
     closeBackingFile(file)
   }
+}
+
+/** As `auditFile`, for a volume in segments of memory (`createRamSegments`) that no engine has open. */
+export function auditMemory(segments: SharedArrayBuffer[], options: AuditFileOptions = {}): AuditResult {
+  const store: SoundStore = { kind: 'memory', segments }
+  return auditDisk(new MemoryDisk(readableStore(store)), store, options)
+}
+
+function auditDisk(disk: AuditDisk, store: SoundStore, options: AuditFileOptions): AuditResult {
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', readableStore(store))
+  const volume = describeVolume(geometry, superBlock, superBlockPbn)
+  return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
 }
 
 class FileDisk implements AuditDisk {
@@ -55,10 +59,14 @@ class FileDisk implements AuditDisk {
   }
 }
 
-function readBlock(disk: FileDisk, block: number, what: string): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_SIZE)
-  if (!disk.read(block, 1, bytes)) throw new VdoError('VDO_IO_ERROR', `Cannot read ${what}`)
-  return bytes
+class MemoryDisk implements AuditDisk {
+  constructor(private readonly store: ReadableStore) {}
+
+  read(block: number, count: number, into: Uint8Array): boolean {
+    if (block < 0 || (block + count) * BLOCK_SIZE > this.store.sizeBytes) return false
+    into.set(this.store.read(block * BLOCK_SIZE, count * BLOCK_SIZE))
+    return true
+  }
 }
 
 /** LZ4 needs its input and output in one memory: a block of each. */

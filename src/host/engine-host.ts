@@ -13,9 +13,11 @@ import { arenaConfig, assembleThread, type EngineConfig } from '../engine/assemb
 import type { FrontEnd } from '../engine/front-end.js'
 import { statusError } from '../engine/status-error.js'
 import type { Reactor } from '../reactor/reactor.js'
-import type { AdminCommand } from '../vio/opcodes.js'
+import { IndexStage } from '../vio/boards.js'
+import type { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { HostDoorbell } from './doorbell.js'
 import { createNative, loadKernelModule } from './native.js'
+import { outsideOf } from './outside.js'
 import { openStore, type Store } from './store.js'
 import type { WorkerControl } from './zone-worker.js'
 
@@ -36,6 +38,7 @@ export class EngineHost {
   private isEnding = false
   private haltError: VdoError | null = null
   private stopped: Promise<void> = Promise.resolve()
+  private indexWaiters: (() => void)[] = []
   private resolveHalted: (error: VdoError) => void = () => {}
 
   private constructor(
@@ -45,15 +48,21 @@ export class EngineHost {
     private readonly doorbell: HostDoorbell,
     private readonly reactor: Reactor,
     readonly frontEnd: FrontEnd,
+    private readonly report: (sentence: string) => void,
   ) {
     this.halted = new Promise((resolve) => {
       this.resolveHalted = resolve
     })
     frontEnd.onWork = () => this.schedule()
+    frontEnd.onIndexSettled = () => this.wakeIndexWaiters()
   }
 
   /** Builds everything and starts the workers; the volume is not loaded yet. */
-  static async start(config: EngineConfig, store: Store): Promise<EngineHost> {
+  static async start(
+    config: EngineConfig,
+    store: Store,
+    report = (sentence: string): void => void process.stderr.write(`uvdo: ${sentence}\n`),
+  ): Promise<EngineHost> {
     const pages = arenaBytes(arenaConfig(config)) / WASM_PAGE_BYTES
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
     const kernel = await loadKernelModule()
@@ -64,10 +73,11 @@ export class EngineHost {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
+      outside: outsideOf(() => {}),
       device: () => openStore(store, arena.bytes, arena.vios.flags.length, () => {}),
     })
     assert(frontEnd !== null, 'thread 0 hosts the front end')
-    const host = new EngineHost(config, arena, memory, doorbell, reactor, frontEnd)
+    const host = new EngineHost(config, arena, memory, doorbell, reactor, frontEnd, report)
     try {
       await Promise.all(config.plan.threads.slice(1).map((_, i) => host.startWorker(i + 1, kernel, store)))
     } catch (error) {
@@ -81,6 +91,27 @@ export class EngineHost {
   async administer(command: AdminCommand, what: string): Promise<void> {
     const status = await new Promise<Status>((resolve) => this.frontEnd.administer(command, resolve))
     if (status !== Status.Success) throw statusError(`Cannot ${what}`, status)
+  }
+
+  /**
+   * Changes the index, and waits until it has settled. Rejects if it has failed then; at once if the engine has
+   * stopped, or when it does.
+   */
+  controlIndex(control: IndexControl, what: string): Promise<void> {
+    return this.indexSettled(what, this.frontEnd.controlIndex(control))
+  }
+
+  /** Waits until the index has taken so many controls and is neither being opened nor closed. */
+  async indexSettled(what: string, controls = 0): Promise<void> {
+    const { boards } = this.arena
+    const isSettled = (): boolean =>
+      boards.indexControls >= controls &&
+      (boards.indexStage === IndexStage.Open || boards.indexStage === IndexStage.Closed)
+    while (!isSettled()) {
+      if (this.haltError !== null) throw this.haltError
+      await new Promise<void>((resolve) => this.indexWaiters.push(resolve))
+    }
+    if (boards.indexFailed) throw new VdoError('VDO_INDEX_ERROR', `${what}: ${boards.indexProblem}`)
   }
 
   /** Waits until every request is answered. */
@@ -135,8 +166,13 @@ export class EngineHost {
     this.arena.boards.halt()
     for (let thread = 1; thread < this.config.plan.threads.length; thread++) this.doorbell.ring(thread)
     this.frontEnd.halt()
+    this.wakeIndexWaiters()
     this.resolveHalted(error)
     await this.terminate()
+  }
+
+  private wakeIndexWaiters(): void {
+    for (const wake of this.indexWaiters.splice(0)) wake()
   }
 
   /** What each worker says of itself; rejects if one does not answer. */
@@ -188,7 +224,11 @@ export class EngineHost {
     })
     died.catch(() => {})
     const { port1, port2 } = new MessageChannel()
-    port1.on('message', () => this.schedule())
+    // A ping, or the reason of a failure of the backing store.
+    port1.on('message', (message: unknown) => {
+      if (typeof message === 'string') this.report(message)
+      else this.schedule()
+    })
     port1.unref()
     const started = control.start(
       // Comlink transfers what is in the list, and hands the rest over as it is.

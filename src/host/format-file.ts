@@ -5,11 +5,11 @@
  * so that a sparse file stays sparse.
  */
 import {
+  accessSync,
   closeSync,
   constants,
   fsyncSync,
   openSync,
-  readSync,
   type Stats,
   statSync,
   unlinkSync,
@@ -27,9 +27,10 @@ import {
   planFormat,
   type VolumeParameters,
 } from '../format/volume-format.js'
-import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
+import { type BackingFile, closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
 import { FileDevice } from './file-device.js'
 import { findSignatures } from './signatures.js'
+import { fileError, statFile } from './system-reason.js'
 import { lockStore } from './volume-lock.js'
 
 /** What the volume should be; its physical size is that of the device, or `sizeBytes`. */
@@ -43,6 +44,8 @@ export interface FormatRequest extends Omit<VolumeParameters, 'physicalBlocks' |
   readonly force?: boolean
   /** Checks everything and writes nothing. */
   readonly dryRun?: boolean
+  /** Hears how many of how many blocks are done, now and then. */
+  readonly progress?: (done: number, all: number) => void
 }
 
 export interface FormatOutcome {
@@ -59,8 +62,9 @@ const BUSY_PAUSE_MS = 200
 
 const CHUNK_BLOCKS = 256
 
+/** Throws a VdoError for whatever it refuses: nothing has been written or created then. */
 export async function formatFile(request: FormatRequest): Promise<FormatOutcome> {
-  const stat = statSync(request.path, { throwIfNoEntry: false })
+  const stat = statFile('Cannot format', request.path)
   const sizeBytes = stat === undefined ? sizeOfNewFile(request) : sizeOnDevice(request, stat)
   const plan = planFormat(
     {
@@ -71,41 +75,81 @@ export async function formatFile(request: FormatRequest): Promise<FormatOutcome>
     },
     crc32,
   )
-  const overwritten = stat === undefined ? [] : signaturesOn(request.path)
-  if (overwritten.length > 0 && request.force !== true) {
-    throw new VdoError(
-      'VDO_IN_THE_WAY',
-      `Cannot format ${request.path}: it holds ${overwritten.join(', ')}. Force the format to overwrite it.`,
-    )
-  }
-  const outcome: FormatOutcome = { plan, created: stat === undefined, overwritten }
-  if (request.dryRun === true) return outcome
+  return stat === undefined ? formatNew(request, plan) : formatPresent(request, plan, stat)
+}
 
-  const isFile = stat === undefined || stat.isFile()
-  const unlock = await lockStore(request.path)
-  let file: BackingFile
+async function formatNew(request: FormatRequest, plan: FormatPlan): Promise<FormatOutcome> {
+  const outcome: FormatOutcome = { plan, created: true, overwritten: [] }
+  if (request.dryRun === true) return outcome
+  createEmpty(request.path)
   try {
-    file = await openWhenFree(request.path, isFile ? plan.superBlock.physicalBlocks : undefined)
+    await formatLocked(request, plan, plan.superBlock.physicalBlocks)
+    syncFolderOf(request.path)
   } catch (error) {
-    unlock()
+    unlinkSync(request.path)
     throw error
-  }
-  try {
-    carryOut(plan, file)
-    if (stat === undefined) syncFolderOf(request.path)
-  } catch (error) {
-    if (stat === undefined) unlinkSync(request.path)
-    throw error
-  } finally {
-    closeBackingFile(file)
-    unlock()
   }
   return outcome
 }
 
+async function formatPresent(
+  { path, ...request }: FormatRequest,
+  plan: FormatPlan,
+  stat: Stats,
+): Promise<FormatOutcome> {
+  requireWritable(path)
+  const overwritten = signaturesOn(path)
+  if (overwritten.length > 0 && request.force !== true) {
+    throw new VdoError(
+      'VDO_IN_THE_WAY',
+      `Cannot format ${path}: it holds ${overwritten.join(', ')}. Use --force to overwrite it`,
+    )
+  }
+  const isFile = stat.isFile()
+  if (request.dryRun === true) (await lockStore(path, 'Cannot format'))()
+  else await formatLocked({ path, ...request }, plan, isFile ? plan.superBlock.physicalBlocks : undefined)
+  return { plan, created: false, overwritten }
+}
+
+/** Writes the volume while nobody else may open it. */
+async function formatLocked(
+  { path, progress }: FormatRequest,
+  plan: FormatPlan,
+  createBlocks: number | undefined,
+): Promise<void> {
+  const unlock = await lockStore(path, 'Cannot format')
+  try {
+    const file = await openWhenFree(path, createBlocks)
+    try {
+      carryOut(plan, file, progress)
+    } finally {
+      closeBackingFile(file)
+    }
+  } finally {
+    unlock()
+  }
+}
+
+/** Claims the name: of two formatters that find no file, one makes it. */
+function createEmpty(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    throw fileError('Cannot format', path, error)
+  }
+}
+
+function requireWritable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+  } catch (error) {
+    throw fileError('Cannot format', path, error)
+  }
+}
+
 function sizeOfNewFile({ path, sizeBytes }: FormatRequest): number {
   if (sizeBytes === undefined) {
-    throw new VdoError('VDO_NOT_FOUND', `Cannot format ${path}: it does not exist. Give a size to create it.`)
+    throw new VdoError('VDO_NOT_FOUND', `Cannot format ${path}: it does not exist. Give --size to create it`)
   }
   return wholeBlocks('size', sizeBytes) * BLOCK_SIZE
 }
@@ -151,11 +195,7 @@ function signaturesOn(path: string): string[] {
   const size = statSync(path).isFile() ? statSync(path).size : blockDeviceSize(path)
   const descriptor = openSync(path, constants.O_RDONLY)
   try {
-    return findSignatures((at, count) => {
-      const bytes = new Uint8Array(count)
-      if (at >= 0) readSync(descriptor, bytes, 0, count, at)
-      return bytes
-    }, size)
+    return findSignatures(fileReader(path, descriptor), size)
   } finally {
     closeSync(descriptor)
   }
@@ -174,7 +214,7 @@ async function openWhenFree(path: string, createBlocks: number | undefined): Pro
   }
 }
 
-function carryOut({ writes }: FormatPlan, file: BackingFile): void {
+function carryOut({ writes }: FormatPlan, file: BackingFile, progress: FormatRequest['progress']): void {
   const chunk = new Uint8Array(CHUNK_BLOCKS * BLOCK_SIZE)
   let reason = ''
   const device = new FileDevice(file, chunk, {
@@ -185,10 +225,15 @@ function carryOut({ writes }: FormatPlan, file: BackingFile): void {
   const check = (status: Status): void => {
     if (status !== Status.Success) throw new VdoError('VDO_IO_ERROR', reason)
   }
+  const all = writes.reduce((sum, { blockCount }) => sum + blockCount, 0)
+  let done = 0
   for (const [index, write] of writes.entries()) {
     // The geometry block makes the volume: nothing that it leads to may be missing after a power cut.
     if (index === writes.length - 1) check(device.sync())
-    carryOutOne(write, device, chunk, check)
+    carryOutOne(write, device, chunk, check, (blocks) => {
+      done += blocks
+      progress?.(done, all)
+    })
   }
   check(device.sync())
 }
@@ -198,6 +243,7 @@ function carryOutOne(
   device: FileDevice,
   chunk: Uint8Array,
   check: (status: Status) => void,
+  moved: (blocks: number) => void,
 ): void {
   for (let done = 0; done < blockCount; ) {
     const count = Math.min(CHUNK_BLOCKS, blockCount - done)
@@ -212,6 +258,7 @@ function carryOutOne(
       }
     }
     done += count
+    moved(count)
   }
 }
 

@@ -8,24 +8,29 @@
  * ```
  */
 
-import { readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
+import { totalmem } from 'node:os'
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
 import { requireRunnable } from '../engine/check-shape.js'
-import { describeVolume, refuseUnlessLoadable } from '../engine/describe-volume.js'
+import { describeVolume } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
+import { indexZonesFor, requireIndexMemory } from '../engine/index-size.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
+import { type ThreadPlan, withIndexZones } from '../engine/thread-plan.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry } from '../format/geometry-block.js'
-import { decodeSuperBlock, validateSuperBlock } from '../format/super-block.js'
-import { AdminCommand } from '../vio/opcodes.js'
+import { indexShapeOf } from '../format/index-region.js'
+import type { IndexState } from '../vio/boards.js'
+import { AdminCommand, IndexControl } from '../vio/opcodes.js'
+import { LoadKind } from '../vio/volume.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
+import { show } from './check-options.js'
 import { EngineHost } from './engine-host.js'
+import { requireOpenOptions } from './open-options.js'
 import { loadProfile } from './profile.js'
-import { type SoundStore, type Store, soundStoreOf } from './store.js'
+import { readableStore, readVolumeHead } from './read-volume.js'
+import { type Store, soundStoreOf } from './store.js'
 import { lockStore } from './volume-lock.js'
 
 export interface OpenOptions {
@@ -41,10 +46,14 @@ export interface OpenOptions {
   readonly deduplication?: boolean
   /** Sizes other than VDO's own, for experiments. */
   readonly shape?: Partial<VolumeShape>
+  /** Hears in a sentence why the backing store failed. Left out: it is said on standard error. */
+  readonly report?: (sentence: string) => void
 }
 
 /** Opens a volume and serves it until `close`. Rejects with a VdoError whose `code` is stable. */
-export async function openVolume({ device, unsafe = false, ...options }: OpenOptions): Promise<VdoVolume> {
+export async function openVolume(how: OpenOptions): Promise<VdoVolume> {
+  requireOpenOptions(how)
+  const { device, unsafe = false, ...options } = how
   const unlock = await lockStore(device)
   let release = unlock
   try {
@@ -69,34 +78,51 @@ export async function openVolumeOn(
   options: Omit<OpenOptions, 'device' | 'unsafe'>,
   release: () => void,
 ): Promise<VdoVolume> {
-  const plan = loadProfile(options.threads ?? 'default')
+  const profile = loadProfile(options.threads ?? 'default')
   const sound = soundStoreOf(store)
-  const readBlock = blockReader(sound)
-  const geometry = decodeGeometry(readBlock(0), crc32)
-  const superBlockPbn = geometry.dataRegionStart
-  const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
-  validateSuperBlock(superBlock, geometry)
-  refuseUnlessLoadable(superBlock)
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
-  requireBlocks(sound, volume.physicalBlocks - volume.bioOffset)
-  if (plan.counts.physical > volume.slabCount) {
+  if (profile.counts.physical > volume.slabCount) {
     throw new VdoError(
       'VDO_TOO_MANY_PHYSICAL_ZONES',
-      `Cannot open volume: the profile has ${plan.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
+      `Cannot open volume: the profile has ${profile.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
     )
   }
-  const shape = { ...VDO_SHAPE, ...options.shape }
+  const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
+  const shape = { ...VDO_SHAPE, index, ...options.shape }
+  const plan = planIndex(profile, shape, options.deduplication ?? true)
   requireRunnable(shape, volume, plan.counts)
-  const host = await EngineHost.start({ plan, shape, volume, superBlock }, store)
+  const indexRegion = {
+    block: geometry.indexRegionStart - geometry.bioOffset,
+    blocks: superBlockPbn - geometry.indexRegionStart,
+  }
+  const host = await EngineHost.start({ plan, shape, volume, superBlock, indexRegion }, store, options.report)
   host.arena.boards.compressing = options.compression ?? true
   host.arena.boards.deduplicating = options.deduplication ?? true
   try {
     await host.administer(AdminCommand.Load, 'load volume')
   } catch (error) {
+    // A thread that died is a better reason than that nobody answered.
+    const reason = host.haltedBy ?? error
     await host.halt(error as VdoError)
-    throw error
+    throw reason
   }
   return new VdoVolume(host, release)
+}
+
+/** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
+function planIndex(plan: ThreadPlan, { index }: VolumeShape, deduplication: boolean): ThreadPlan {
+  if (index === null || !deduplication) return plan
+  const wider = withIndexZones(plan, indexZonesFor(index, plan.counts.index))
+  requireIndexMemory(index, wider.counts.index, machineMemory())
+  return wider
+}
+
+/** Bytes of memory that this process may have: the machine's, or less. */
+function machineMemory(): number {
+  // 0 if nothing limits it; older versions of Node do not know.
+  const limit = process.constrainedMemory() ?? 0
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
 export interface WriteOptions {
@@ -145,18 +171,25 @@ export class VdoVolume {
 
   /** Reads `length` bytes. */
   async read(offset: number, length: number): Promise<Uint8Array> {
+    requireRange('read', offset, length)
+    this.requireInside('read', offset, length)
     const bytes = new Uint8Array(length)
     await this.run('read', (done) => this.target.read(offset, bytes, done))
     return bytes
   }
 
   /** Writes all of `bytes`, which must not change until the promise settles. */
-  write(offset: number, bytes: Uint8Array, { fua = false }: WriteOptions = {}): Promise<void> {
+  async write(offset: number, bytes: Uint8Array, { fua = false }: WriteOptions = {}): Promise<void> {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new VdoError('VDO_BAD_ARGUMENT', `Cannot write: the data are ${show(bytes)}, wanted a Uint8Array`)
+    }
+    requireRange('write', offset, bytes.length)
     return this.run('write', (done) => this.target.write(offset, bytes, fua, done))
   }
 
   /** Makes the range read as zeros and gives its whole blocks back. */
-  discard(offset: number, length: number): Promise<void> {
+  async discard(offset: number, length: number): Promise<void> {
+    requireRange('discard', offset, length)
     return this.run('discard', (done) => this.target.zero(offset, length, false, done))
   }
 
@@ -168,6 +201,36 @@ export class VdoVolume {
   /** What VDO's `stats` message says, by the same names. */
   statistics(): VdoStatistics {
     return collectStatistics(this.host.config, this.host.arena)
+  }
+
+  /** How VDO would call the state of the deduplication index now. */
+  get indexState(): IndexState {
+    return this.host.arena.boards.indexState
+  }
+
+  /** Closes the index, if it is open, and makes a new one: what was known of the volume's blocks is forgotten. */
+  createIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Create, 'create index')
+  }
+
+  /** Saves the index and closes it. The volume serves on, without deduplication. */
+  closeIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Close, 'close index')
+  }
+
+  /** Opens the index, if it is closed, and uses it. */
+  enableIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Enable, 'enable index')
+  }
+
+  /** Opens the index, if it is closed, and does not use it. */
+  disableIndex(): Promise<void> {
+    return this.controlIndex(IndexControl.Disable, 'disable index')
+  }
+
+  /** Resolves when the index is neither being opened nor closed; rejects with VDO_INDEX_ERROR if it has failed. */
+  indexSettled(): Promise<void> {
+    return this.host.indexSettled('Cannot use index')
   }
 
   /**
@@ -210,6 +273,11 @@ export class VdoVolume {
     await this.end(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
   }
 
+  private controlIndex(control: IndexControl, what: string): Promise<void> {
+    if (this.closing !== null) return this.refuse(what)
+    return this.host.controlIndex(control, `Cannot ${what}`)
+  }
+
   private async goOn(): Promise<void> {
     if (!this.suspended) return
     this.suspended = false
@@ -238,7 +306,8 @@ export class VdoVolume {
     }
     this.letGo()
     const why = this.host.arena.boards.readOnlyReason
-    if (why === Status.Success) return
+    // A volume that was read-only from the start has lost nothing since.
+    if (why === Status.Success || this.host.config.volume.load === LoadKind.ReadOnly) return
     throw new VdoError(
       'VDO_READ_ONLY',
       `The volume ended in read-only mode (${STATUS_FACTS[why].sentence}): what was written since the last flush may be lost`,
@@ -257,6 +326,11 @@ export class VdoVolume {
     this.release()
   }
 
+  /** Before memory is taken for an answer that cannot come. */
+  private requireInside(what: string, offset: number, length: number): void {
+    if (offset + length > this.logicalSize) throw statusError(`Cannot ${what}`, Status.OutOfRange)
+  }
+
   private refuse(what: string): Promise<never> {
     return Promise.reject(new VdoError('VDO_CLOSED', `Cannot ${what}: the volume is closed`))
   }
@@ -271,30 +345,16 @@ export class VdoVolume {
   }
 }
 
-function blockReader(store: SoundStore): (block: number) => Uint8Array {
-  return (block) => {
-    requireBlocks(store, block + 1)
-    const bytes = new Uint8Array(BLOCK_SIZE)
-    if (store.kind === 'file') {
-      readSync(store.descriptor, bytes, 0, BLOCK_SIZE, block * BLOCK_SIZE)
-      return bytes
-    }
-    const at = block * BLOCK_SIZE
-    const segmentBytes = store.segments[0].byteLength
-    const segment = store.segments[Math.floor(at / segmentBytes)]
-    bytes.set(new Uint8Array(segment, at % segmentBytes, BLOCK_SIZE))
-    return bytes
+/** Offsets and lengths come from callers without a compiler as well. */
+function requireRange(what: string, offset: number, length: number): void {
+  for (const [name, value] of [
+    ['offset', offset],
+    ['length', length],
+  ] as const) {
+    if (Number.isSafeInteger(value) && value >= 0) continue
+    throw new VdoError(
+      'VDO_BAD_ARGUMENT',
+      `Cannot ${what}: the ${name} is ${show(value)}, wanted a whole number from 0`,
+    )
   }
-}
-
-function requireBlocks(store: SoundStore, blocks: number): void {
-  const has =
-    store.kind === 'file'
-      ? store.blockCount
-      : store.segments.reduce((sum, { byteLength }) => sum + byteLength / BLOCK_SIZE, 0)
-  if (has >= blocks) return
-  throw new VdoError(
-    'VDO_STORE_TOO_SMALL',
-    `Cannot open volume: the backing store has ${has * BLOCK_SIZE} bytes, the volume needs ${blocks * BLOCK_SIZE}`,
-  )
 }

@@ -11,6 +11,7 @@ import { arenaConfig, assembleThread } from '../engine/assemble.js'
 import type { Reactor } from '../reactor/reactor.js'
 import { HostDoorbell, type PingPort } from './doorbell.js'
 import { createNative } from './native.js'
+import { outsideOf } from './outside.js'
 import { openStore, type Store } from './store.js'
 
 /** Everything a worker is started with. */
@@ -38,9 +39,8 @@ export class ZoneWorker implements WorkerControl {
   private reactor: Reactor | null = null
   private name = ''
 
-  /** `report` hears of I/O failures; `leave` is called when the loop has ended in good order. */
+  /** `leave` is called when the loop has ended in good order. */
   constructor(
-    private readonly report: (sentence: string) => void,
     private readonly leave: () => void,
     private readonly fail: (error: unknown) => void,
   ) {}
@@ -55,7 +55,9 @@ export class ZoneWorker implements WorkerControl {
       native: createNative(memory, kernel),
       clock: { now: () => performance.now() },
       doorbell,
-      device: () => openStore(store, arena.bytes, arena.vios.flags.length, this.report),
+      outside: outsideOf((sentence) => ping.postMessage(sentence)),
+      device: () =>
+        openStore(store, arena.bytes, arena.vios.flags.length, (sentence) => ping.postMessage(sentence)),
     })
     this.reactor = reactor
     setImmediate(() => {

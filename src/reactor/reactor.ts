@@ -41,7 +41,8 @@ export class Reactor implements Post {
   private deadlineOrder = 0
   /** Words handled since the reactor was made. */
   moved = 0
-  /** Sees every word before its zone does: the simulator's trace. */
+  /** See every word when a zone sends it, and before its zone gets it: for the simulator. */
+  onSend: ((word: number) => void) | null = null
   onDeliver: ((word: number) => void) | null = null
 
   constructor(
@@ -52,13 +53,12 @@ export class Reactor implements Post {
     private readonly doorbell: Doorbell,
     private readonly route: Route,
     localCapacity: number,
-    /** The thread whose ring is visited last: the front end's, so that work in flight drains before new work. */
-    lastThread: number,
+    /** The other threads in the order in which their rings are visited. */
+    visits: readonly number[],
   ) {
     for (let other = 0; other < threads; other++) this.outbound.push(mesh.ring(thread, other))
-    const order = Array.from({ length: threads }, (_, i) => i).filter((i) => i !== thread && i !== lastThread)
-    if (lastThread !== thread) order.push(lastThread)
-    for (const other of order) {
+    assert(visits.length === threads - 1 && !visits.includes(thread), 'a thread visits every other')
+    for (const other of visits) {
       const ring = mesh.ring(other, thread)
       if (ring !== null) this.inbound.push(ring)
     }
@@ -84,6 +84,7 @@ export class Reactor implements Post {
       this.routes[hop] = to
     }
     const word = (hop << OPERAND_BITS) | operand
+    if (this.onSend !== null) this.onSend(word)
     const ring = this.outbound[to]
     if (ring === null) this.pushLocal(word)
     else ring.stage(word)

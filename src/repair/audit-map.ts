@@ -35,6 +35,8 @@ interface TreePage {
   readonly index: number
 }
 
+const LEAVES_PER_REPORT = 64
+
 export class MapAudit {
   private readonly leaves: number
 
@@ -47,7 +49,8 @@ export class MapAudit {
     this.leaves = leafCount(volume.logicalBlocks)
   }
 
-  walk(): void {
+  /** `progress` hears how many leaves of how many are done. */
+  walk(progress: (done: number, all: number) => void): void {
     const { rootOrigin, rootCount } = this.volume
     let pages: TreePage[] = Array.from({ length: rootCount }, (_, root) => ({
       pbn: rootOrigin + root,
@@ -55,7 +58,11 @@ export class MapAudit {
       index: 0,
     }))
     for (let height = TREE_HEIGHT - 1; height > 0; height--) pages = this.descend(pages, height)
-    this.eachPage(pages, 0, (page, bytes, at) => this.auditLeaf(page, bytes, at))
+    let done = 0
+    this.eachPage(pages, 0, (page, bytes, at) => {
+      this.auditLeaf(page, bytes, at)
+      if (++done % LEAVES_PER_REPORT === 0) progress(done, pages.length)
+    })
   }
 
   /** Audits the pages of a height and gives those below them, by PBN. */

@@ -97,14 +97,17 @@ export class SlabAudit {
     this.hintUnit = 2 ** Math.max(this.slabBits - HINT_BITS, 0)
   }
 
-  run(): void {
+  run(progress: (done: number, all: number) => void): void {
     const { volume, report } = this
     if (!this.reader.read(volume.summaryOrigin, SLAB_SUMMARY_BLOCKS, this.summary)) {
       report.problem('UNREADABLE_SUMMARY', { pbn: volume.summaryOrigin }, 'Cannot read the slab summary')
       return
     }
     report.totals.slabs = volume.slabCount
-    for (let slab = 0; slab < volume.slabCount; slab++) this.auditSlab(slab)
+    for (let slab = 0; slab < volume.slabCount; slab++) {
+      progress(slab, volume.slabCount)
+      this.auditSlab(slab)
+    }
   }
 
   private auditSlab(slab: number): void {

@@ -37,7 +37,11 @@ export interface AuditOptions {
   readonly hear?: (problem: Problem) => void
   /** How many problems, and notes, the result keeps. */
   readonly keep?: number
+  /** Hears how many pages of the map, then how many slabs, of how many are done. */
+  readonly progress?: AuditProgress
 }
+
+export type AuditProgress = (done: number, all: number, what: 'map' | 'slabs') => void
 
 const KEEP = 1000
 const JOURNAL_RUN_BLOCKS = 64
@@ -50,6 +54,7 @@ export function audit({
   maximumReferences = REFERENCE_MAXIMUM,
   hear = () => {},
   keep = KEEP,
+  progress = () => {},
 }: AuditOptions): AuditResult {
   const report = new AuditReport(keep, hear)
   const closed = state === VolumeState.Clean || state === VolumeState.Recovering
@@ -60,8 +65,10 @@ export function audit({
     }
     const reader = new VolumeReader(disk, volume)
     const found = new FoundReferences(volume)
-    new MapAudit(volume, reader, found, report).walk()
-    new SlabAudit(volume, reader, found, report, { closed, maximumReferences, expand }).run()
+    new MapAudit(volume, reader, found, report).walk((done, all) => progress(done, all, 'map'))
+    new SlabAudit(volume, reader, found, report, { closed, maximumReferences, expand }).run((done, all) =>
+      progress(done, all, 'slabs'),
+    )
     compareTotals(volume, report)
     if (closed) auditJournal(volume, reader, report)
   }

@@ -1,13 +1,18 @@
 /** Listening on a Unix socket that belongs to its owner alone, in place of one that a dead server left behind. */
 
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, statSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 
 import { VdoError } from '../base/errors.js'
 
+/** What a Unix socket's path may have, less its end mark. */
+export const MAXIMUM_SOCKET_PATH = 107
+
 /** Starts `server` on `path` with mode 0600. Rejects with the error of the system, or of what is in the way. */
 export async function listenOnUnixSocket(server: Server, path: string): Promise<void> {
+  requireSocketPath(path)
   await removeStaleSocket(path)
   await withPrivateFiles(
     () =>
@@ -33,12 +38,30 @@ function withPrivateFiles(start: () => Promise<void>): Promise<void> {
   }
 }
 
+/** A longer path would be cut by the system, and the socket lie somewhere else. */
+function requireSocketPath(path: string): void {
+  const size = Buffer.byteLength(path)
+  if (size > MAXIMUM_SOCKET_PATH) {
+    throw new VdoError(
+      'VDO_CANNOT_LISTEN',
+      `Cannot listen on ${path}: the path has ${size} bytes, wanted at most ${MAXIMUM_SOCKET_PATH}`,
+    )
+  }
+  const folder = dirname(path)
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new VdoError('VDO_CANNOT_LISTEN', `Cannot listen on ${path}: there is no folder ${folder}`)
+  }
+}
+
 /** Removes a socket file that nobody listens on. Anything else in its place is left alone. */
 async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket()) {
-    throw new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${path}: a file that is not a socket is there`)
+    throw new VdoError(
+      'VDO_ADDRESS_IN_USE',
+      `Cannot listen on ${path}: something that is not a socket is there`,
+    )
   }
   if (await isListening(path)) {
     throw new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${path}: another server is listening there`)

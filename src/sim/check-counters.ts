@@ -25,9 +25,19 @@ const EQUAL: readonly (readonly [Counter, Counter])[] = [
   [Counter.BiosInPartialRead, Counter.BiosAcknowledgedPartialRead],
   [Counter.BiosInPartialWrite, Counter.BiosAcknowledgedPartialWrite],
   [Counter.BiosInPartialDiscard, Counter.BiosAcknowledgedPartialDiscard],
+  [Counter.BiosInPartialFua, Counter.BiosAcknowledgedPartialFua],
   ...BIO_FAMILIES.flatMap(([started, completed]) =>
     [0, 1, 2, 3, 4].map((at) => [started + at, completed + at] as const),
   ),
+]
+
+/** Every look for a page, and how it went. */
+const LOOKS: readonly Counter[] = [Counter.BlockMapReadCount, Counter.BlockMapWriteCount]
+const OUTCOMES: readonly Counter[] = [
+  Counter.BlockMapFoundInCache,
+  Counter.BlockMapWaitForPage,
+  Counter.BlockMapFetchRequired,
+  Counter.BlockMapDiscardRequired,
 ]
 
 /** Gauges of what is under way. */
@@ -51,6 +61,8 @@ export function checkCounters(arena: Arena, cachePages: number, blocksInUse: num
       )
     }
   }
+  const sum = (counters: readonly Counter[]) => counters.reduce((all, counter) => all + total(counter), 0)
+  assert(sum(LOOKS) === sum(OUTCOMES), 'each look for a map page has one outcome')
   for (const counter of ZERO) {
     if (total(counter) !== 0) throw new Error(`the counter ${Counter[counter]} is ${total(counter)} at rest`)
   }

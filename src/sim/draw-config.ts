@@ -4,40 +4,58 @@
  */
 import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
+import { blockedEntriesBlocks } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
+import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
-import type { Volume, ZoneCounts } from '../vio/volume.js'
+import { LoadKind, type Volume, type ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 
-const NONCE = 0x1122334455667788n
-const SUPER_BLOCK_PBN = 1
+export const NONCE = 0x1122334455667788n
+const INDEX_BLOCK = 1
 const ROOTS = 60
 const SUMMARY_BLOCKS = 64
 /** Metadata vios that a physical zone keeps for its copy of the summary. */
 const SUMMARY_VIOS = 4
 
-/** A configuration for a volume that was never loaded. */
-export function drawConfig(prng: Prng): EngineConfig {
+/** A configuration for a volume that was never loaded, with an index of its own or the one that is wanted. */
+export function drawConfig(prng: Prng, wanted?: IndexShape): EngineConfig {
   const plan = drawPlan(prng)
-  const { volume, superBlock } = drawVolume(prng, plan.counts.physical)
-  return { plan, volume, superBlock, shape: drawShape(prng, plan.counts) }
+  const shape = { ...drawShape(prng, plan.counts), index: wanted ?? drawIndex(prng) }
+  const blocks = shape.index === null ? 0 : regionOfShape(shape.index).blockCount
+  const indexRegion = { block: INDEX_BLOCK, blocks }
+  return { plan, shape, indexRegion, ...drawVolume(prng, plan.counts.physical, shape, INDEX_BLOCK + blocks) }
 }
 
 /** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
 export function redrawConfig(
   prng: Prng,
-  { shape }: EngineConfig,
+  { shape, indexRegion }: EngineConfig,
   volume: Volume,
   superBlock: SuperBlock,
 ): EngineConfig {
   const plan = drawPlan(prng, volume.slabCount)
   const { logical } = plan.counts
   const cachePages = Math.ceil(shape.cachePages / logical) * logical
-  return { plan, volume, superBlock, shape: { ...shape, cachePages } }
+  return { plan, volume, superBlock, shape: { ...shape, cachePages }, indexRegion }
 }
 
-function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
+/** An index on disk of a few chapters of a record page or two, or one in memory. */
+function drawIndex(prng: Prng): IndexShape | null {
+  if (prng.chance(0.3)) return null
+  const recordPagesPerChapter = prng.between(1, 2)
+  const sparse = prng.chance(0.4)
+  // Below four there is no chapter between the open one and the sparse ones.
+  return {
+    recordPagesPerChapter,
+    baseChapters: prng.pick(sparse ? [4, 8] : [2, 4, 8]),
+    sparse,
+    reduced: false,
+  }
+}
+
+function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
   const dataVios = prng.pick([8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
   // Few entries make slab journals go round within a seed.
@@ -58,6 +76,7 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     blockMapAge: prng.between(2, 5),
     blockMapVios: prng.between(2, 6),
     allocatorVios: SUMMARY_VIOS + prng.between(2, 8),
+    repairVios: prng.between(1, 6),
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
     queryTimeoutMs: 5000,
@@ -66,6 +85,8 @@ function drawShape(prng: Prng, counts: ZoneCounts): VolumeShape {
     packerSlots: prng.between(2, Math.min(14, maximumReferences, Math.floor((dataVios - 1) / packerBins))),
     allocationsPerZone: prng.between(1, 16),
     indexNames: prng.pick([16, 64, 1024]),
+    indexVios: 4 + prng.between(1, 4),
+    indexChapterRecords: prng.pick([16, 40, 100, 2048]),
   }
 }
 
@@ -76,7 +97,7 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
     hash: prng.between(1, 3),
     cpu: prng.between(1, 2),
     bio: prng.between(1, 3),
-    index: prng.between(1, 2),
+    index: prng.between(1, 3),
   }
   const zones = allZones(counts).filter(({ room }) => room !== Room.Front)
   const threadCount = prng.pick([1, 2, zones.length])
@@ -92,18 +113,24 @@ function drawPlan(prng: Prng, slabCount = 3): ThreadPlan {
   return { counts, threads: [front, ...threads] }
 }
 
-function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superBlock: SuperBlock } {
+function drawVolume(
+  prng: Prng,
+  physicalZones: number,
+  { dataVios, slabJournalMixedEntriesPerBlock }: VolumeShape,
+  superBlockPbn: number,
+): { volume: Volume; superBlock: SuperBlock } {
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
-  // Small ones fill: a write that finds no block is as common as one that does.
-  const slabBlocks = prng.pick([64, 128, 256, 256])
-  const slabJournalBlocks = prng.between(10, 24)
+  const blocking = prng.between(8, 22)
+  const flushing = Math.floor((blocking * 4) / 5)
+  const slabJournalBlocks = blocking + blockedEntriesBlocks(dataVios, slabJournalMixedEntriesPerBlock)
+  const scrubbing = slabJournalBlocks - 2
   const slabReferenceBlocks = 1
+  // Small ones fill: a write that finds no block is as common as one that does.
+  let slabBlocks = prng.pick([64, 128, 256, 256])
+  while (slabBlocks < slabJournalBlocks + 32) slabBlocks *= 2
   const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks
   const journalBlocks = prng.pick([16, 32, 64])
-  const flushing = Math.floor((3 * slabJournalBlocks + 3) / 4)
-  const scrubbing = slabJournalBlocks - 2
-  const blocking = Math.min(scrubbing, flushing + Math.floor((5 * (slabJournalBlocks - flushing)) / 7))
-  const rootOrigin = SUPER_BLOCK_PBN + 1
+  const rootOrigin = superBlockPbn + 1
   const depotOrigin = rootOrigin + ROOTS
   const journalOrigin = depotOrigin + slabCount * slabBlocks
   const summaryOrigin = journalOrigin + journalBlocks
@@ -117,13 +144,15 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
     bioOffset: 0,
     logicalBlocks,
     physicalBlocks,
-    superBlockPbn: SUPER_BLOCK_PBN,
+    superBlockPbn,
     rootOrigin,
     rootCount: ROOTS,
     journalOrigin,
     journalBlocks,
     journalStart: 1,
     recoveryCount: 0,
+    completeRecoveries: 0,
+    readOnlyRecoveries: 0,
     depotOrigin,
     slabCount,
     slabBlocks,
@@ -136,6 +165,7 @@ function drawVolume(prng: Prng, physicalZones: number): { volume: Volume; superB
     summaryOrigin,
     savedPhysicalZones: 0,
     isNew: true,
+    load: LoadKind.Normal,
     logicalBlocksUsed: 0,
     blockMapDataBlocks: 0,
   }

@@ -111,18 +111,45 @@ export class Oracle {
     return read
   }
 
-  /** Gives a sentence about the first bytes that may not be what was read, or null. */
-  endRead(read: ReadHandle, bytes: Uint8Array): string | null {
+  /**
+   * Gives a sentence about the first bytes that may not be what was read, or null. After a failure (`isDoubtful`)
+   * writes may be lost that are not durable.
+   */
+  endRead(read: ReadHandle, bytes: Uint8Array, isDoubtful = false): string | null {
     this.time++
     this.reads.delete(read)
     const end = read.offset + read.length
     for (let block = Math.floor(read.offset / BLOCK); block * BLOCK < end; block++) {
       const complaint = this.judge(bytes, read.offset, read.length, block, (write, covering) =>
-        covering.some((later) => supersedes(later, write, read.began)),
+        covering.some((later) => (later.durable || !isDoubtful) && supersedes(later, write, read.began)),
       )
       if (complaint !== null) return complaint
     }
     return null
+  }
+
+  /**
+   * The power fails: what is under way never ends, and whatever is not durable may be found or not. The next read of
+   * each block must be followed by `settle`.
+   */
+  powerFailed(): void {
+    const now = this.time++
+    this.reads.clear()
+    this.undurable.clear()
+    for (const writes of this.blocks.values()) {
+      for (const write of writes) {
+        if (write.durable) continue
+        write.took = false
+        if (write.ended === NEVER) write.ended = now
+      }
+    }
+  }
+
+  /** What was found in a block after the power failed is what it holds from now on, and durable. */
+  settle(block: number, bytes: Uint8Array): void {
+    const now = this.time++
+    const found = { ...blankBlock(block), bytes: bytes.slice(), began: now, ended: now }
+    this.blocks.set(block, [found])
   }
 
   /** A read that failed says nothing. */

@@ -24,6 +24,8 @@ interface UnstableBlock {
 export class SimStore {
   /** Requests that were submitted, ever: an engine at rest adds none. */
   requests = 0
+  /** Blocks that were written, ever. */
+  written = 0
   /** How likely it is that the next request fails, of those that may. */
   failureChance = 0
   /** How many more requests may fail. */
@@ -32,6 +34,12 @@ export class SimStore {
   mayFail: (op: DeviceOp, block: number) => boolean = () => true
   /** Requests that failed. */
   failures = 0
+  /** Says which requests the disk lets lie for now. */
+  isAsleep: ((op: DeviceOp, block: number) => boolean) | null = null
+  /** Whether, with the first that fails, all of its kind do. */
+  failsForGood = false
+  /** Of what kind every request fails. */
+  broken: DeviceOp | null = null
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
   private order = 0
@@ -57,6 +65,7 @@ export class SimStore {
   /** A write has completed. It is not stable yet. */
   write(block: number, bytes: Uint8Array): void {
     assert(block >= 0 && block < this.blockCount, 'a write stays on the disk')
+    this.written++
     let unstable = this.unstable.get(block)
     if (unstable === undefined) {
       unstable = { stable: this.blockAt(block), since: [] }
@@ -81,6 +90,17 @@ export class SimStore {
     }
   }
 
+  /** Whether a request of this kind fails, now that it is to be done. */
+  strikes(prng: Prng, op: DeviceOp, block: number): boolean {
+    const mayFail = this.failuresLeft > 0 && this.failureChance > 0 && this.mayFail(op, block)
+    const isChosen = mayFail && prng.chance(this.failureChance)
+    if (!isChosen && op !== this.broken) return false
+    if (isChosen) this.failuresLeft--
+    this.failures++
+    if (this.failsForGood) this.broken = op
+    return true
+  }
+
   begin(request: Pending, now: (index: number) => Uint8Array): void {
     const isWrite = request.op === DeviceOp.Write
     for (let block = request.block; block < request.block + request.count; block++) {
@@ -100,9 +120,14 @@ export class SimStore {
     this.writes.delete(request)
   }
 
+  /** A disk of the same kind with nothing on it. */
+  protected blank(): SimStore {
+    return new SimStore(this.blockCount)
+  }
+
   /** The disk as it may be found after the power failed now. */
   crash(prng: Prng): SimStore {
-    const after = new SimStore(this.blockCount)
+    const after = this.blank()
     for (const [block, bytes] of this.blocks) after.blocks.set(block, bytes)
     const underWay = new Map<number, Uint8Array>()
     for (const [request, now] of this.writes) {
@@ -192,19 +217,28 @@ export class SimDevice implements BlockDevice {
 
   kick(): void {}
 
+  /** Requests that could be completed now. */
   get outstanding(): number {
-    return this.pending.length
+    return this.awake.length
+  }
+
+  /** Requests that lie for now. */
+  get asleep(): number {
+    return this.pending.length - this.awake.length
+  }
+
+  private get awake(): readonly number[] {
+    const { isAsleep } = this.store
+    const all = this.pending.map((_, at) => at)
+    if (isAsleep === null) return all
+    return all.filter((at) => !isAsleep(this.pending[at].request.op, this.pending[at].request.block))
   }
 
   /** Completes one request of the seed's choosing. */
   step(): void {
     const { store, arena, prng, pending } = this
-    const [{ request, bytes }] = pending.splice(prng.below(pending.length), 1)
-    const mayFail =
-      store.failuresLeft > 0 && store.failureChance > 0 && store.mayFail(request.op, request.block)
-    if (mayFail && prng.chance(store.failureChance)) {
-      store.failuresLeft--
-      store.failures++
+    const [{ request, bytes }] = pending.splice(prng.pick(this.awake), 1)
+    if (store.strikes(prng, request.op, request.block)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
       return

@@ -3,6 +3,7 @@
  * moves next, from which ring, how many words; or which disk request completes; or, when nothing else is left, that
  * time passes. A run is its seed and its configuration.
  */
+
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { type IoLog, LoggingDevice } from '../device/logging-device.js'
@@ -10,8 +11,12 @@ import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import type { FrontEnd } from '../engine/front-end.js'
+import { encodeAdvice } from '../format/advice.js'
+import { CONTEXT_BYTES } from '../vio/dedupe-contexts.js'
+import { HashOp, hopOfWord, operandOfWord, opOfHop } from '../vio/opcodes.js'
 import { SimDevice, type SimStore } from './sim-store.js'
 import { TraceDigest, type TraceHasher } from './trace-digest.js'
+import { VioWatch } from './vio-watch.js'
 
 /** What the caller lends: shared memory with a native over it (see host/native.ts), made anew for each simulator. */
 export type LendMemory = (bytes: number) => LentMemory
@@ -23,6 +28,9 @@ export interface LentMemory {
   readonly hasher: TraceHasher
 }
 
+/** The mapping states, and some that do not exist. */
+const MORE_STATES = 18
+
 interface Choice {
   readonly thread: number
   /** An inbound ring; `rings` for the local queue. */
@@ -31,6 +39,8 @@ interface Choice {
 
 /** How often a slow disk does nothing although it could. */
 const SLOWNESS = 0.9
+/** What the clock on the wall says when a run begins: some day. */
+const EPOCH_MS = 1_700_000_000_000
 
 export class Simulator {
   readonly arena: Arena
@@ -41,8 +51,12 @@ export class Simulator {
   onStep: (() => void) | null = null
   /** Hears every message when it arrives: the event, the thread, the word. */
   onMessage: ((step: number, thread: number, word: number) => void) | null = null
+  /** Hears what the engine has to say to people. */
+  onReport: ((sentence: string) => void) | null = null
   /** Events so far. */
   steps = 0
+  /** How likely an answer of the index is a lie: any block, in any state, that there is or that there cannot be. */
+  lies = 0
   private readonly threads: AssembledThread[]
   private readonly devices: { readonly thread: number; readonly device: SimDevice }[] = []
   /** The front end was called from outside and may have something to send. */
@@ -52,17 +66,17 @@ export class Simulator {
   /** What can happen next: a choice, or -1 - a device. */
   private readonly able: Int32Array
   /** How often a timer fires though there is other work: answers that are late are then too late. */
-  private readonly hurry: number
+  hurry: number
   private readonly disksAreSlow: boolean
 
   constructor(
-    config: EngineConfig,
+    private readonly config: EngineConfig,
     store: SimStore,
     private readonly prng: Prng,
     lend: LendMemory,
     bytes: number,
     /** Hears of every write and flush. */
-    log: IoLog,
+    log: IoLog | null = null,
   ) {
     requireRunnable(config.shape, config.volume, config.plan.counts)
     const { buffer, native, hasher } = lend(bytes)
@@ -75,17 +89,26 @@ export class Simulator {
         native,
         clock: { now: () => this.nowMs },
         doorbell: { ring: () => {} },
+        outside: {
+          wallMs: () => EPOCH_MS + this.nowMs,
+          chance: () => prng.below(2 ** 32),
+          report: (sentence) => this.onReport?.(sentence),
+        },
         device: () => {
           const device = new SimDevice(store, arena.bytes, prng)
           this.devices.push({ thread, device })
-          return new LoggingDevice(device, arena.bytes, log)
+          return log === null ? device : new LoggingDevice(device, arena.bytes, log)
         },
       }),
     )
+    const watch = new VioWatch(arena.vios, arena.bytes, config.shape.dataVios + arena.pools.otherVios)
     this.threads.forEach(({ reactor }, thread) => {
+      reactor.onSend = (word) => watch.sent(thread, word)
       reactor.onDeliver = (word) => {
         this.digest.add(thread, word)
         this.onMessage?.(this.steps, thread, word)
+        watch.arrived(thread, word)
+        if (opOfHop(hopOfWord(word)) === HashOp.Answered) this.mayLie(operandOfWord(word))
       }
       for (let ring = 0; ring <= reactor.rings; ring++) this.choices.push({ thread, ring })
     })
@@ -118,7 +141,8 @@ export class Simulator {
       if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
     }
     if (total === 0) total = this.ableDisks()
-    if (total === 0) return this.letTimePass()
+    // A disk that lets requests lie goes on with them some day.
+    if (total === 0) return this.letTimePass() || this.devices.some(({ device }) => device.asleep > 0)
     const picked = this.able[this.prng.below(total)]
     if (picked >= 0) {
       const { thread, ring } = this.choices[picked]
@@ -148,6 +172,16 @@ export class Simulator {
       if (this.devices[i].device.outstanding > 0) this.able[total++] = -1 - i
     }
     return total
+  }
+
+  /** An index may say anything: nothing of it may do harm. */
+  private mayLie(context: number): void {
+    const { prng } = this
+    if (this.lies === 0 || !prng.chance(this.lies)) return
+    const { contexts } = this.arena
+    const pbn = prng.below(this.config.volume.physicalBlocks + 10)
+    contexts.locations[context] = 1
+    encodeAdvice(contexts.known, context * CONTEXT_BYTES, pbn, prng.below(MORE_STATES))
   }
 
   private letTimePass(): boolean {

@@ -14,6 +14,7 @@ import {
   opOfHop,
   PackerOp,
   PhysicalOp,
+  RepairOp,
   Room,
   roomOfHop,
   zoneOfHop,
@@ -31,6 +32,7 @@ const NAMES: Readonly<Record<Room, Readonly<Record<number, string>>>> = {
   [Room.Bio]: BioOp,
   [Room.Index]: IndexOp,
   [Room.Admin]: AdminOp,
+  [Room.Repair]: RepairOp,
 }
 
 /** `1234 t2 Logical0.Launch 17`: event, thread, room with zone, opcode, operand. */

@@ -40,7 +40,7 @@ export class Workload {
     readonly depth: number,
     /** Whether the disk has failed: requests may fail then. */
     private readonly isTolerant: () => boolean = () => false,
-    /** Whether the volume is read-only: what was acknowledged may be lost then, so that no read is judged. */
+    /** Whether the volume is read-only: what was acknowledged may be lost then, and only what is durable must be read. */
     private readonly isReadOnly: () => boolean = () => false,
     private readonly fuaChance = 0.1,
   ) {
@@ -66,9 +66,12 @@ export class Workload {
     else this.flush()
   }
 
-  /** Reads whole blocks and checks them. */
-  readBack(block: number, count: number): void {
-    this.check(block * BLOCK, count * BLOCK)
+  /** Reads whole blocks and checks them. After a power failure what is found is what they hold from now on. */
+  readBack(block: number, count: number, settles = false): void {
+    this.check(block * BLOCK, count * BLOCK, (bytes) => {
+      for (let i = 0; settles && i < count; i++)
+        this.oracle.settle(block + i, bytes.subarray(i * BLOCK, (i + 1) * BLOCK))
+    })
   }
 
   private write(): void {
@@ -86,19 +89,20 @@ export class Workload {
     this.check(offset, length)
   }
 
-  private check(offset: number, length: number): void {
+  private check(offset: number, length: number, then: (bytes: Uint8Array) => void = () => {}): void {
     // What a read leaves alone must not pass for zeros.
     const bytes = new Uint8Array(length).fill(0xee)
     const handle = this.oracle.beginRead(offset, length)
     this.begin()
     this.target.read(offset, bytes, (status) => {
       this.end(status)
-      const isForgiven = this.isTolerant() && status !== Status.Success
-      if (isForgiven || this.isReadOnly()) return this.oracle.dropRead(handle)
+      const isTolerant = this.isTolerant()
       if (status !== Status.Success) {
+        if (isTolerant) return this.oracle.dropRead(handle)
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
-      this.complain(this.oracle.endRead(handle, bytes))
+      this.complain(this.oracle.endRead(handle, bytes, this.isReadOnly()))
+      then(bytes)
     })
   }
 

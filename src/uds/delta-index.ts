@@ -9,13 +9,22 @@
  * Work goes through a cursor: `search` places it, `setPayload`, `put` and `remove` act where it is. Each of the
  * last two ends the cursor's use, and nothing allocates.
  *
- * Each list has a header of four words in one cache line: the byte it starts in; its size in bits and, above it,
- * the place where the last search ended; the key before that place and the bit where the list starts in its byte;
- * and a word that belongs to the owner. A later search for a larger key begins at that place, which is always one
- * of an entry that is no collision (or the end), so that a third of the walking is saved.
+ * Each list has a header of sixteen words, a cache line: where the list is, a word that belongs to the owner, and
+ * marks. The keys are cut into `SEGMENTS` equal segments; a mark remembers where in the list one begins, so that a
+ * search walks a part of a twelfth of it. They follow every change, and cost a quarter of a byte a record.
  *
- * Invariants: lists do not overlap, between `FRONT` and the guard at the end; lists are well formed (`restore`
- * takes what others wrote and looks at every bit of it), so that a walk ends exactly where its list does.
+ * | word    | content                                                                                         |
+ * |---------|-------------------------------------------------------------------------------------------------|
+ * | 0       | the byte that the list starts in                                                                |
+ * | 1       | its size in bits, and above 16 bits of it the bit of that byte where it starts                  |
+ * | 2       | the owner's                                                                                     |
+ * | 3       | the byte where it will start, while the lists are spread out                                    |
+ * | 4 to 14 | the marks of segments 1 to 11: below, how far the key before the segment's first entry is from  |
+ * |         | the first key of the segment, or 0 where that is unknown or does not fit 16 bits; above, the    |
+ * |         | offset of that entry (the end of the list if there is none), which is never a collision         |
+ *
+ * Invariants: lists do not overlap, and lie before the guard at the end; lists are well formed (`admitList` looks
+ * at every bit of what others wrote), so that a walk ends exactly where its list does.
  */
 import { assert } from '../base/assert.js'
 import {
@@ -32,17 +41,36 @@ import {
   writeBits,
   writeDelta,
 } from './delta-code.js'
+import { CHAPTER_ADDRESS_BITS } from './geometry.js'
 import { moveBits } from './move-bits.js'
 
 /** Words of a header, and which word is what. */
-const HEADER_WORDS = 4
+const HEADER_WORDS = 16
 const START = 0
-const SIZE = 1
-const PLACE = 2
-const OWNER = 3
-/** In `PLACE`: the key before the remembered place, and above it the bit where the list starts in its byte. */
-const KEY_MASK = 0xff_ffff
-const PHASE_SHIFT = 24
+const SHAPE = 1
+const OWNER = 2
+const MOVED = 3
+/** The mark of segment s is word MARKS + s; segment 0 begins with the list and has none. */
+const MARKS = 3
+const SEGMENTS = 12
+
+const SIZE_MASK = 0xffff
+const PHASE_SHIFT = 16
+const DISTANCE_MASK = 0xffff
+const OFFSET_SHIFT = 16
+
+/** How many entries a purge takes note of before it removes them; if there are more, it walks again. */
+const NOTED = 64
+const CACHE_LINE_BYTES = 64
+
+/** Bits that are within one word from whatever bit of a byte they begin. */
+const MAX_WORD_BITS = 25
+
+/** A key above all others. */
+const NO_KEY = 0x7fff_ffff
+
+/** No entry's. */
+const NO_OFFSET = -1
 
 /** What became of a `put`. */
 export enum Insertion {
@@ -69,8 +97,13 @@ export class DeltaIndex {
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private readonly headers: Uint32Array
-  /** Where `rebalance` puts each list: a byte. */
-  private readonly moved: Uint32Array
+  /** The first key of each segment. */
+  private readonly firstKeys: Int32Array
+  /** Offsets of the entries that a purge will remove, the largest first. */
+  private readonly noted = new Int32Array(NOTED)
+  private notedCount = 0
+  private hasMore = false
+  private touched = 0
 
   /** The cursor: its list's header, the key looked for, the entry at the cursor, and the key before that. */
   private header = 0
@@ -85,12 +118,14 @@ export class DeltaIndex {
     readonly coding: DeltaCoding,
     readonly lists: number,
     readonly memoryBytes: number,
+    /** The bits of a key. */
+    private readonly keyBits: number = CHAPTER_ADDRESS_BITS,
   ) {
     assert(lists >= 1 && memoryBytes > lists / 4 + GUARD_BYTES, 'a delta index has lists and room for them')
     this.bytes = new Uint8Array(memoryBytes + GUARD_BYTES + 1)
     this.view = new DataView(this.bytes.buffer)
     this.headers = new Uint32Array((lists + 2) * HEADER_WORDS)
-    this.moved = new Uint32Array(lists + 2)
+    this.firstKeys = Int32Array.from({ length: SEGMENTS }, (_, i) => Math.ceil((i * 2 ** keyBits) / SEGMENTS))
     this.clear()
   }
 
@@ -102,22 +137,22 @@ export class DeltaIndex {
     let bit = Math.floor(spacing / 2)
     for (let list = 1; list <= lists; list++, bit += spacing) {
       headers[list * HEADER_WORDS + START] = Math.floor(bit / 8)
-      headers[list * HEADER_WORDS + PLACE] = (bit % 8) << PHASE_SHIFT
+      headers[list * HEADER_WORDS + SHAPE] = (bit % 8) << PHASE_SHIFT
     }
     const guard = (lists + 1) * HEADER_WORDS
     headers[guard + START] = memoryBytes - GUARD_BYTES
-    headers[guard + SIZE] = 8 * GUARD_BYTES
+    headers[guard + SHAPE] = 8 * GUARD_BYTES
     this.bytes.fill(0xff, memoryBytes - GUARD_BYTES)
     this.entries = this.collisions = this.usedBits = 0
   }
 
   /** Bytes that this takes. */
   get allocatedBytes(): number {
-    return this.bytes.length + this.headers.byteLength + this.moved.byteLength
+    return this.bytes.length + this.headers.byteLength
   }
 
   listBits(list: number): number {
-    return this.headers[(list + 1) * HEADER_WORDS + SIZE] & 0xffff
+    return this.headers[(list + 1) * HEADER_WORDS + SHAPE] & SIZE_MASK
   }
 
   ownerWord(list: number): number {
@@ -132,15 +167,15 @@ export class DeltaIndex {
   get payload(): number {
     assert(this.found, 'a payload is that of an entry')
     const { header, headers } = this
-    const bit = (headers[header + PLACE] >>> PHASE_SHIFT) + this.offset
+    const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + this.offset
     return readBits(this.bytes, headers[header + START], bit, this.coding.payloadBits)
   }
 
   setPayload(value: number): void {
     assert(this.found, 'a payload is that of an entry')
     const { header, headers } = this
-    const bit = (headers[header + PLACE] >>> PHASE_SHIFT) + this.offset
-    writeBits(this.bytes, headers[header + START], bit, this.coding.payloadBits, value)
+    const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + this.offset
+    putBits(this.view, headers[header + START] + (bit >>> 3), bit & 7, this.coding.payloadBits, value)
   }
 
   /**
@@ -148,19 +183,40 @@ export class DeltaIndex {
    * one that has the very name, or else the one that has none.
    */
   search(list: number, key: number, names: Uint8Array, nameAt: number): boolean {
-    const { view, headers } = this
-    const { payloadBits, minBits, minKeys, incrKeys } = this.coding
+    assert(key >>> this.keyBits === 0, 'a key has its bits')
+    const { headers } = this
     const header = (list + 1) * HEADER_WORDS
-    const sizes = headers[header + SIZE]
-    const place = headers[header + PLACE]
-    const start = headers[header + START]
-    const phase = place >>> PHASE_SHIFT
-    const end = phase + (sizes & 0xffff)
-    let previousKey = place & KEY_MASK
-    let bit = phase
-    if (key > previousKey) bit += sizes >>> 16
-    else previousKey = 0
+    const size = headers[header + SHAPE] & SIZE_MASK
+    this.header = header
+    this.key = key
+    let segment = (key * SEGMENTS) >>> this.keyBits
+    while (segment > 0 && (headers[header + MARKS + segment] & DISTANCE_MASK) === 0) segment--
+    const reached = this.walk(segment, key, size)
+    this.atEnd = this.offset === size
+    this.isCollision = false
+    this.found = !this.atEnd && reached === key
+    if (this.found && this.offset + this.entryBits < size) this.searchCollisions(names, nameAt)
+    return this.found
+  }
 
+  /**
+   * Walks from where a segment begins to the first entry with at least `key`, or to an offset: the place of an entry
+   * or the end of the list. Leaves there the cursor's offset and, if it is at an entry because of its key, what that
+   * entry is; returns its key.
+   */
+  private walk(segment: number, key: number, until: number): number {
+    const { view, headers, header } = this
+    const { payloadBits, minBits, minKeys, incrKeys } = this.coding
+    const start = headers[header + START]
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
+    const end = phase + until
+    let bit = phase
+    let previousKey = 0
+    if (segment > 0) {
+      const mark = headers[header + MARKS + segment]
+      bit += mark >>> OFFSET_SHIFT
+      previousKey = this.firstKeys[segment] - (mark & DISTANCE_MASK)
+    }
     const shortest = payloadBits + minBits
     const codeMask = (1 << minBits) - 1
     const lastShort = minKeys - 1
@@ -177,7 +233,7 @@ export class DeltaIndex {
       const zeros = 31 - Math.clz32(rest & -rest)
       length = shortest + ((zeros + 1) & isLong)
       if ((rest | ~isLong) === 0) {
-        delta = this.farDelta(start, codeBit, end)
+        delta = this.farDelta(start, codeBit)
         length = payloadBits + deltaLength(this.coding, delta)
       } else {
         delta += Math.imul(zeros, incrKeys) & isLong
@@ -192,34 +248,22 @@ export class DeltaIndex {
       bit += length
     }
     assert(bit <= end, 'a walk ends where its list does')
-
-    const offset = bit - phase
-    headers[header + SIZE] = (sizes & 0xffff) | (offset << 16)
-    headers[header + PLACE] = previousKey | (phase << PHASE_SHIFT)
-    this.header = header
-    this.key = key
-    this.offset = offset
+    this.offset = bit - phase
     this.previousKey = previousKey
     this.entryBits = length
     this.entryDelta = delta
-    this.atEnd = bit === end
-    this.isCollision = false
-    this.found = bit < end && reached === key
-    if (this.found && bit + length < end) this.searchCollisions(start, phase, end, names, nameAt)
-    return this.found
+    return reached
   }
 
   /** Moves the cursor from an entry to the collision behind it that has the name, if there is one. */
-  private searchCollisions(
-    start: number,
-    phase: number,
-    end: number,
-    names: Uint8Array,
-    nameAt: number,
-  ): void {
-    const { bytes } = this
+  private searchCollisions(names: Uint8Array, nameAt: number): void {
+    const { bytes, headers, header } = this
     const { payloadBits, minBits } = this.coding
     const length = payloadBits + minBits + NAME_BITS
+    const start = headers[header + START]
+    const shape = headers[header + SHAPE]
+    const phase = shape >>> PHASE_SHIFT
+    const end = phase + (shape & SIZE_MASK)
     for (let bit = phase + this.offset + this.entryBits; bit < end; bit += length) {
       if (readBits(bytes, start, bit + payloadBits, minBits) !== 0) return
       if (!equalsName(bytes, start, bit + payloadBits + minBits, names, nameAt)) continue
@@ -240,8 +284,9 @@ export class DeltaIndex {
       const offset = this.offset + this.entryBits
       const length = payloadBits + minBits + NAME_BITS
       if (!this.makeRoom(offset, length)) return this.overflow()
+      this.moveMarks(NO_OFFSET, 0, 0, length)
       const start = headers[header + START]
-      const bit = (headers[header + PLACE] >>> PHASE_SHIFT) + offset
+      const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + offset
       writeBits(bytes, start, bit, payloadBits, payload)
       writeBits(bytes, start, bit + payloadBits, minBits, 0)
       writeName(bytes, start, bit + payloadBits + minBits, names, nameAt)
@@ -251,6 +296,7 @@ export class DeltaIndex {
       const length = payloadBits + deltaLength(coding, delta)
       if (this.atEnd) {
         if (!this.makeRoom(this.offset, length)) return this.overflow()
+        this.moveMarks(this.offset, this.offset + length, this.key, length)
         this.write(this.offset, payload, delta)
       } else {
         // The entry behind it keeps its key, so its delta becomes less, and its code with it.
@@ -259,10 +305,12 @@ export class DeltaIndex {
         const behind = readBits(
           bytes,
           headers[header + START],
-          (headers[header + PLACE] >>> PHASE_SHIFT) + this.offset,
+          (headers[header + SHAPE] >>> PHASE_SHIFT) + this.offset,
           payloadBits,
         )
-        if (!this.makeRoom(this.offset, length + restLength - this.entryBits)) return this.overflow()
+        const growth = length + restLength - this.entryBits
+        if (!this.makeRoom(this.offset, growth)) return this.overflow()
+        this.moveMarks(this.offset, this.offset + length, this.key, growth)
         this.write(this.offset, payload, delta)
         this.write(this.offset + length, behind, rest)
       }
@@ -284,13 +332,17 @@ export class DeltaIndex {
     this.entries--
     if (this.isCollision) {
       this.collisions--
+      this.moveMarks(NO_OFFSET, 0, 0, -entryBits)
       return this.closeUp(offset, entryBits)
     }
     const start = headers[header + START]
-    const phase = headers[header + PLACE] >>> PHASE_SHIFT
-    const size = headers[header + SIZE] & 0xffff
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
+    const size = headers[header + SHAPE] & SIZE_MASK
     const next = offset + entryBits
-    if (next === size) return this.closeUp(offset, entryBits)
+    if (next === size) {
+      this.moveMarks(next, offset, this.previousKey, -entryBits)
+      return this.closeUp(offset, entryBits)
+    }
     const delta = readDelta(coding, bytes, start, phase + next + payloadBits, phase + size)
     assert(delta !== NO_DELTA, 'a list is whole')
     let nextBits = payloadBits + deltaLength(coding, delta)
@@ -300,79 +352,171 @@ export class DeltaIndex {
     }
     const behind = readBits(bytes, start, phase + next, payloadBits)
     const joined = this.entryDelta + delta
-    this.closeUp(offset, entryBits + nextBits - payloadBits - deltaLength(coding, joined))
+    const count = entryBits + nextBits - payloadBits - deltaLength(coding, joined)
+    this.moveMarks(next, offset, this.previousKey, -count)
+    this.closeUp(offset, count)
     this.write(offset, behind, joined)
   }
 
   /**
-   * Goes through a whole list and takes away every entry whose payload lies in the `count` ones from `first` on,
-   * round the end of what a payload can be. Gives how far from `first` the nearest of the others is, or the
-   * largest payload if there are none. The next search for `key` begins where the key is.
+   * The marks of the segments above the cursor's key follow a change: those at the entry of offset `entry` go with
+   * it to offset `moved`, where `before` is the key before it; the others, all beyond it, go on by `bits`.
    */
-  purge(list: number, first: number, count: number, key: number): number {
-    const { view, headers, coding } = this
-    const { payloadBits, minBits } = coding
-    const payloadMask = 2 ** payloadBits - 1
-    const codeMask = (1 << minBits) - 1
-    const header = (list + 1) * HEADER_WORDS
-    this.header = header
-    headers[header + SIZE] &= 0xffff
-    headers[header + PLACE] &= ~KEY_MASK
-    const lastShort = coding.minKeys - 1
-    const { incrKeys } = coding
+  private moveMarks(entry: number, moved: number, before: number, bits: number): void {
+    const { headers, header, firstKeys } = this
+    const shift = bits << OFFSET_SHIFT
+    for (let s = ((this.key * SEGMENTS) >>> this.keyBits) + 1; s < SEGMENTS; s++) {
+      const mark = headers[header + MARKS + s]
+      headers[header + MARKS + s] =
+        mark >>> OFFSET_SHIFT === entry ? markOf(moved, firstKeys[s] - before) : mark + shift
+    }
+  }
+
+  /**
+   * Removes from a list every entry whose payload lies in the `count` ones from `first` on, round the end of what a
+   * payload can be. Gives how far from `first` the nearest of the others is, or the largest payload if there are
+   * none. Ends the cursor.
+   */
+  purge(list: number, first: number, count: number): number {
+    this.header = (list + 1) * HEADER_WORDS
+    for (;;) {
+      const nearest = this.noteAll(first, count)
+      for (let i = 0; i < this.notedCount; i++) this.removeAt(this.noted[i])
+      if (!this.hasMore) return nearest
+    }
+  }
+
+  /**
+   * Takes note of the entries to be removed and gives the distance of the nearest other one. An entry's place is not
+   * known before the length of the one before it is, so four walks go side by side, each through a quarter of the
+   * keys; and because together they ask for memory in no order that a processor sees ahead, all of the list is asked
+   * for at once before. What is rare (a name, a code longer than a word) ends the four, and each is walked to its end.
+   */
+  private noteAll(first: number, count: number): number {
+    const { view, headers, header } = this
+    const { payloadBits, minBits } = this.coding
+    const start = headers[header + START]
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
+    const end = phase + (headers[header + SHAPE] & SIZE_MASK)
+    for (let at = start; at < start + (end >>> 3); at += CACHE_LINE_BYTES) this.touched |= view.getInt32(at)
+    this.notedCount = 0
+    this.hasMore = false
+
+    const mask = (1 << payloadBits) - 1
     const shortest = payloadBits + minBits
-    let nearest = payloadMask
-    let previousKey = 0
-    let offset = 0
-    let passed = key === 0
-    let start = headers[header + START]
-    let phase = headers[header + PLACE] >>> PHASE_SHIFT
-    let size = headers[header + SIZE] & 0xffff
-    while (offset < size) {
-      const bit = phase + offset
-      const payload = (view.getUint32(start + (bit >>> 3), true) >>> (bit & 7)) & payloadMask
-      const codeBit = bit + payloadBits
-      const word = view.getUint32(start + (codeBit >>> 3), true) >>> (codeBit & 7)
-      let delta = word & codeMask
-      const isLong = (lastShort - delta) >> 31
+    const codeMask = (1 << minBits) - 1
+    const lastShort = this.coding.minKeys - 1
+    const end0 = phase + (headers[header + MARKS + SEGMENTS / 4] >>> OFFSET_SHIFT)
+    const end1 = phase + (headers[header + MARKS + SEGMENTS / 2] >>> OFFSET_SHIFT)
+    const end2 = phase + (headers[header + MARKS + (3 * SEGMENTS) / 4] >>> OFFSET_SHIFT)
+    let bit0 = phase
+    let bit1 = end0
+    let bit2 = end1
+    let bit3 = end2
+    let nearest = mask + 1
+    while (bit0 < end0 && bit1 < end1 && bit2 < end2 && bit3 < end) {
+      const place0 = bit0 + payloadBits
+      const place1 = bit1 + payloadBits
+      const place2 = bit2 + payloadBits
+      const place3 = bit3 + payloadBits
+      const word0 = view.getUint32(start + (place0 >>> 3), true) >>> (place0 & 7)
+      const word1 = view.getUint32(start + (place1 >>> 3), true) >>> (place1 & 7)
+      const word2 = view.getUint32(start + (place2 >>> 3), true) >>> (place2 & 7)
+      const word3 = view.getUint32(start + (place3 >>> 3), true) >>> (place3 & 7)
+      const code0 = word0 & codeMask
+      const code1 = word1 & codeMask
+      const code2 = word2 & codeMask
+      const code3 = word3 & codeMask
+      const rest0 = word0 >>> minBits
+      const rest1 = word1 >>> minBits
+      const rest2 = word2 >>> minBits
+      const rest3 = word3 >>> minBits
+      const leastCode = (code0 - 1) | (code1 - 1) | (code2 - 1) | (code3 - 1)
+      if ((leastCode | (rest0 - 1) | (rest1 - 1) | (rest2 - 1) | (rest3 - 1)) < 0) break
+      const far0 = ((view.getUint32(start + (bit0 >>> 3), true) >>> (bit0 & 7)) - first) & mask
+      const far1 = ((view.getUint32(start + (bit1 >>> 3), true) >>> (bit1 & 7)) - first) & mask
+      const far2 = ((view.getUint32(start + (bit2 >>> 3), true) >>> (bit2 & 7)) - first) & mask
+      const far3 = ((view.getUint32(start + (bit3 >>> 3), true) >>> (bit3 & 7)) - first) & mask
+      if (far0 < nearest) nearest = far0 < count ? this.note(bit0 - phase, nearest) : far0
+      if (far1 < nearest) nearest = far1 < count ? this.note(bit1 - phase, nearest) : far1
+      if (far2 < nearest) nearest = far2 < count ? this.note(bit2 - phase, nearest) : far2
+      if (far3 < nearest) nearest = far3 < count ? this.note(bit3 - phase, nearest) : far3
+      bit0 += shortest + ((32 - Math.clz32(rest0 & -rest0)) & ((lastShort - code0) >> 31))
+      bit1 += shortest + ((32 - Math.clz32(rest1 & -rest1)) & ((lastShort - code1) >> 31))
+      bit2 += shortest + ((32 - Math.clz32(rest2 & -rest2)) & ((lastShort - code2) >> 31))
+      bit3 += shortest + ((32 - Math.clz32(rest3 & -rest3)) & ((lastShort - code3) >> 31))
+    }
+    nearest = this.noteRest(bit0, end0, first, count, nearest)
+    nearest = this.noteRest(bit1, end1, first, count, nearest)
+    nearest = this.noteRest(bit2, end2, first, count, nearest)
+    nearest = this.noteRest(bit3, end, first, count, nearest)
+    return Math.min(nearest, mask)
+  }
+
+  /** One walk from a bit to another, as of `noteAll`. */
+  private noteRest(from: number, end: number, first: number, count: number, nearestBefore: number): number {
+    const { view, headers, header } = this
+    const { payloadBits, minBits } = this.coding
+    const start = headers[header + START]
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
+    const mask = (1 << payloadBits) - 1
+    const shortest = payloadBits + minBits
+    const codeMask = (1 << minBits) - 1
+    const lastShort = this.coding.minKeys - 1
+    let nearest = nearestBefore
+    let bit = from
+    while (bit < end) {
+      const far = ((view.getUint32(start + (bit >>> 3), true) >>> (bit & 7)) - first) & mask
+      if (far < nearest) nearest = far < count ? this.note(bit - phase, nearest) : far
+      const place = bit + payloadBits
+      const word = view.getUint32(start + (place >>> 3), true) >>> (place & 7)
+      const code = word & codeMask
       const rest = word >>> minBits
-      const zeros = 31 - Math.clz32(rest & -rest)
-      let length = shortest + ((zeros + 1) & isLong)
+      const isLong = (lastShort - code) >> 31
+      if (code === 0 && bit !== phase) bit += NAME_BITS
       if ((rest | ~isLong) === 0) {
-        delta = this.farDelta(start, codeBit, phase + size)
-        length = payloadBits + deltaLength(coding, delta)
-      } else delta += Math.imul(zeros, incrKeys) & isLong
-      const isCollision = delta === 0 && offset !== 0
-      if (isCollision) length += NAME_BITS
-      const distance = (payload - first) & payloadMask
-      if (distance < count) {
-        this.found = true
-        this.isCollision = isCollision
-        this.offset = offset
-        this.entryBits = length
-        this.entryDelta = delta
-        this.remove()
-        start = headers[header + START]
-        phase = headers[header + PLACE] >>> PHASE_SHIFT
-        size = headers[header + SIZE] & 0xffff
-        continue
-      }
-      if (distance < nearest) nearest = distance
-      if (!passed && previousKey + delta >= key) {
-        passed = true
-        headers[header + SIZE] = size | (offset << 16)
-        headers[header + PLACE] = previousKey | (phase << PHASE_SHIFT)
-      }
-      previousKey += delta
-      offset += length
+        bit += payloadBits + deltaLength(this.coding, this.farDelta(start, place))
+      } else bit += shortest + ((32 - Math.clz32(rest & -rest)) & isLong)
     }
-    assert(offset === size, 'a walk ends where its list does')
-    if (!passed) {
-      headers[header + SIZE] = size | (size << 16)
-      headers[header + PLACE] = previousKey | (phase << PHASE_SHIFT)
-    }
-    this.found = false
+    assert(bit === end, 'a walk ends where its list does')
     return nearest
+  }
+
+  /** Puts an offset among those noted, the largest first. Returns `nearest` as it is. */
+  private note(offset: number, nearest: number): number {
+    const { noted } = this
+    if (this.notedCount === NOTED) {
+      this.hasMore = true
+      return nearest
+    }
+    let i = this.notedCount++
+    for (; i > 0 && noted[i - 1] < offset; i--) noted[i] = noted[i - 1]
+    noted[i] = offset
+    return nearest
+  }
+
+  /** Removes the entry at an offset of the cursor's list. What lies before it stays where it is. */
+  private removeAt(offset: number): void {
+    const { bytes, headers, header, coding } = this
+    let segment = SEGMENTS - 1
+    for (; segment > 0; segment--) {
+      const mark = headers[header + MARKS + segment]
+      if ((mark & DISTANCE_MASK) !== 0 && mark >>> OFFSET_SHIFT <= offset) break
+    }
+    this.walk(segment, NO_KEY, offset)
+    assert(this.offset === offset, 'an entry is where it was')
+    const shape = headers[header + SHAPE]
+    const phase = shape >>> PHASE_SHIFT
+    const place = phase + offset + coding.payloadBits
+    const delta = readDelta(coding, bytes, headers[header + START], place, phase + (shape & SIZE_MASK))
+    assert(delta !== NO_DELTA, 'a list is whole')
+    this.found = true
+    this.isCollision = delta === 0 && offset !== 0
+    this.key = this.previousKey + delta
+    this.entryDelta = delta
+    this.entryBits = coding.payloadBits + deltaLength(coding, delta) + (this.isCollision ? NAME_BITS : 0)
+    this.remove()
+    this.found = false
   }
 
   /** Calls `visit` for each entry of a list, in order; only a collision has a name. For checks: it allocates. */
@@ -380,8 +524,8 @@ export class DeltaIndex {
     const { bytes, headers, coding } = this
     const header = (list + 1) * HEADER_WORDS
     const start = headers[header + START]
-    const phase = headers[header + PLACE] >>> PHASE_SHIFT
-    const end = phase + (headers[header + SIZE] & 0xffff)
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
+    const end = phase + (headers[header + SHAPE] & SIZE_MASK)
     let key = 0
     for (let bit = phase; bit < end; ) {
       const payload = readBits(bytes, start, bit, coding.payloadBits)
@@ -399,7 +543,7 @@ export class DeltaIndex {
 
   /** The bit of its first byte where a list starts. */
   listPhase(list: number): number {
-    return this.headers[(list + 1) * HEADER_WORDS + PLACE] >>> PHASE_SHIFT
+    return this.headers[(list + 1) * HEADER_WORDS + SHAPE] >>> PHASE_SHIFT
   }
 
   /** The bytes that a list has bits in. */
@@ -416,23 +560,26 @@ export class DeltaIndex {
 
   /** Makes room for one list of a save; the lists are empty until `restoreList` fills them. */
   prepareList(list: number, bits: number): void {
-    this.headers[(list + 1) * HEADER_WORDS + SIZE] = bits
+    const header = (list + 1) * HEADER_WORDS
+    this.headers.fill(0, header + MARKS + 1, header + MARKS + SEGMENTS)
+    this.headers[header + SHAPE] = bits
   }
 
   /** Spreads the lists that were prepared. False if they do not fit. */
   spreadPrepared(): boolean {
     const { headers, lists, memoryBytes } = this
     let used = GUARD_BYTES
-    for (let list = 1; list <= lists; list++) used += (headers[list * HEADER_WORDS + SIZE] + 14) >>> 3
+    for (let list = 1; list <= lists; list++)
+      used += ((headers[list * HEADER_WORDS + SHAPE] & SIZE_MASK) + 14) >>> 3
     if (used > memoryBytes) return false
     const spacing = Math.floor((memoryBytes - used) / lists)
     let byte = Math.floor(spacing / 2)
     this.usedBits = 0
     for (let list = 1; list <= lists; list++) {
       const header = list * HEADER_WORDS
-      const bits = headers[header + SIZE] & 0xffff
+      const bits = headers[header + SHAPE] & SIZE_MASK
       headers[header + START] = byte
-      headers[header + PLACE] = 0
+      headers[header + SHAPE] = bits
       this.usedBits += bits
       byte += ((bits + 14) >>> 3) + spacing
     }
@@ -445,8 +592,9 @@ export class DeltaIndex {
    */
   restoreList(list: number, phase: number, from: number, bytes: Uint8Array, at: number, count: number): void {
     const header = (list + 1) * HEADER_WORDS
-    this.headers[header + PLACE] = phase << PHASE_SHIFT
-    const start = this.headers[header + START] + from
+    const { headers } = this
+    headers[header + SHAPE] = (headers[header + SHAPE] & SIZE_MASK) | (phase << PHASE_SHIFT)
+    const start = headers[header + START] + from
     for (let i = 0; i < count; i++) this.bytes[start + i] = bytes[at + i]
   }
 
@@ -455,23 +603,27 @@ export class DeltaIndex {
    * `reach`, round the end of what a payload can be. Counts its entries, so it is called once for each.
    */
   admitList(list: number, maxKey: number, first: number, reach: number): boolean {
-    const { bytes, headers, coding } = this
+    const { bytes, headers, coding, firstKeys } = this
     const header = (list + 1) * HEADER_WORDS
     const start = headers[header + START]
-    const phase = headers[header + PLACE] >>> PHASE_SHIFT
-    const end = phase + (headers[header + SIZE] & 0xffff)
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
+    const end = phase + (headers[header + SHAPE] & SIZE_MASK)
     let key = 0
     let bit = phase
     let entries = 0
     let collisions = 0
-    const payloadMask = 2 ** coding.payloadBits - 1
+    let segment = 1
+    const payloadMask = (1 << coding.payloadBits) - 1
     while (bit < end) {
       if (bit + coding.payloadBits > end) return false
       if (((readBits(bytes, start, bit, coding.payloadBits) - first) & payloadMask) > reach) return false
       const delta = readDelta(coding, bytes, start, bit + coding.payloadBits, end)
       if (delta === NO_DELTA) return false
+      if (key + delta > maxKey) return false
+      for (; segment < SEGMENTS && key + delta >= firstKeys[segment]; segment++) {
+        headers[header + MARKS + segment] = markOf(bit - phase, firstKeys[segment] - key)
+      }
       key += delta
-      if (key > maxKey) return false
       entries++
       const length = coding.payloadBits + deltaLength(coding, delta)
       if (delta === 0 && bit !== phase) {
@@ -480,6 +632,9 @@ export class DeltaIndex {
       }
       bit += length
     }
+    for (; segment < SEGMENTS; segment++) {
+      headers[header + MARKS + segment] = markOf(bit - phase, firstKeys[segment] - key)
+    }
     if (bit !== end) return false
     this.entries += entries
     this.collisions += collisions
@@ -487,24 +642,39 @@ export class DeltaIndex {
   }
 
   /** A delta whose zeros go on behind the word that the walk loads. */
-  private farDelta(start: number, codeBit: number, end: number): number {
+  private farDelta(start: number, codeBit: number): number {
+    const shape = this.headers[this.header + SHAPE]
+    const end = (shape >>> PHASE_SHIFT) + (shape & SIZE_MASK)
     const delta = readDelta(this.coding, this.bytes, start, codeBit, end)
     assert(delta !== NO_DELTA, 'a list is whole')
     return delta
   }
 
+  /** Writes an entry, in one word if it fits. */
   private write(offset: number, payload: number, delta: number): void {
     const { bytes, headers, header, coding } = this
+    const { payloadBits, minBits, minKeys, incrKeys } = coding
     const start = headers[header + START]
-    const bit = (headers[header + PLACE] >>> PHASE_SHIFT) + offset
-    writeBits(bytes, start, bit, coding.payloadBits, payload)
-    writeDelta(coding, bytes, start, bit + coding.payloadBits, delta)
+    const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + offset
+    let length = payloadBits + minBits
+    let code = delta
+    if (delta >= minKeys) {
+      const zeros = Math.floor((delta - minKeys) / incrKeys)
+      code = (delta - zeros * incrKeys) | (1 << (minBits + zeros))
+      length += zeros + 1
+    }
+    if (length <= MAX_WORD_BITS) {
+      putBits(this.view, start + (bit >>> 3), bit & 7, length, payload | (code << payloadBits))
+      return
+    }
+    writeBits(bytes, start, bit, payloadBits, payload)
+    writeDelta(coding, bytes, start, bit + payloadBits, delta)
   }
 
   /** Opens a gap of `count` bits at `offset` of the cursor's list. False if there is no room for it. */
   private makeRoom(offset: number, count: number): boolean {
     const { headers, header } = this
-    const size = headers[header + SIZE] & 0xffff
+    const size = headers[header + SHAPE] & SIZE_MASK
     if (size + count > MAX_LIST_BITS) return false
     const before = offset
     const after = size - offset
@@ -524,17 +694,17 @@ export class DeltaIndex {
       assert(count <= (useBefore ? gapBefore : gapAfter), 'spreading the lists made room')
     }
     const start = headers[header + START]
-    const phase = headers[header + PLACE] >>> PHASE_SHIFT
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
     if (useBefore) {
       const byte = start - ((count + 7 - phase) >>> 3)
       const bit = (phase - count) & 7
       moveBits(this.view, byte, bit, start, phase, before)
       headers[header + START] = byte
-      headers[header + PLACE] = (headers[header + PLACE] & KEY_MASK) | (bit << PHASE_SHIFT)
+      headers[header + SHAPE] = (headers[header + SHAPE] & SIZE_MASK) | (bit << PHASE_SHIFT)
     } else {
       moveBits(this.view, start, phase + offset + count, start, phase + offset, after)
     }
-    headers[header + SIZE] += count
+    headers[header + SHAPE] += count
     this.usedBits += count
     return true
   }
@@ -542,21 +712,21 @@ export class DeltaIndex {
   /** Takes `count` bits away at `offset` of the cursor's list. */
   private closeUp(offset: number, count: number): void {
     const { headers, header } = this
-    const size = headers[header + SIZE] & 0xffff
+    const size = headers[header + SHAPE] & SIZE_MASK
     const before = offset
     const after = size - offset - count
     const start = headers[header + START]
-    const phase = headers[header + PLACE] >>> PHASE_SHIFT
+    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
     const moveBefore =
       before < after || (before === after && this.gapBefore(header) < this.gapBefore(header + HEADER_WORDS))
     if (moveBefore) {
       moveBits(this.view, start, phase + count, start, phase, before)
       headers[header + START] = start + ((phase + count) >>> 3)
-      headers[header + PLACE] = (headers[header + PLACE] & KEY_MASK) | (((phase + count) & 7) << PHASE_SHIFT)
+      headers[header + SHAPE] = size | (((phase + count) & 7) << PHASE_SHIFT)
     } else {
       moveBits(this.view, start, phase + offset, start, phase + offset + count, after)
     }
-    headers[header + SIZE] -= count
+    headers[header + SHAPE] -= count
     this.usedBits -= count
   }
 
@@ -566,15 +736,15 @@ export class DeltaIndex {
     const last = header - HEADER_WORDS
     return (
       8 * (headers[header + START] - headers[last + START]) +
-      (headers[header + PLACE] >>> PHASE_SHIFT) -
-      (headers[last + PLACE] >>> PHASE_SHIFT) -
-      (headers[last + SIZE] & 0xffff)
+      (headers[header + SHAPE] >>> PHASE_SHIFT) -
+      (headers[last + SHAPE] >>> PHASE_SHIFT) -
+      (headers[last + SHAPE] & SIZE_MASK)
     )
   }
 
   /** Spreads all lists evenly, with `reserve` more bytes before the list whose header is number `growing`. */
   private rebalance(growing: number, reserve: number): boolean {
-    const { headers, moved, lists, memoryBytes } = this
+    const { headers, lists, memoryBytes } = this
     let used = reserve
     for (let i = 0; i <= lists + 1; i++) used += this.headerBytes(i)
     if (used > memoryBytes) return false
@@ -584,9 +754,9 @@ export class DeltaIndex {
       byte += this.headerBytes(i) + spacing
       if (i === 0) byte -= Math.floor(spacing / 2)
       if (i + 1 === growing) byte += reserve
-      moved[i + 1] = byte
+      headers[(i + 1) * HEADER_WORDS + MOVED] = byte
     }
-    moved[lists + 1] = headers[(lists + 1) * HEADER_WORDS + START]
+    headers[(lists + 1) * HEADER_WORDS + MOVED] = headers[(lists + 1) * HEADER_WORDS + START]
     this.moveLists(1, lists)
     this.rebalances++
     return true
@@ -595,7 +765,7 @@ export class DeltaIndex {
   private headerBytes(i: number): number {
     const header = i * HEADER_WORDS
     const { headers } = this
-    return ((headers[header + PLACE] >>> PHASE_SHIFT) + (headers[header + SIZE] & 0xffff) + 7) >>> 3
+    return ((headers[header + SHAPE] >>> PHASE_SHIFT) + (headers[header + SHAPE] & SIZE_MASK) + 7) >>> 3
   }
 
   /**
@@ -603,17 +773,18 @@ export class DeltaIndex {
    * preceded by those above it, what moves down by those below it.
    */
   private moveLists(first: number, last: number): void {
-    const { headers, moved, bytes } = this
+    const { headers, bytes } = this
     if (first === last) {
       const header = first * HEADER_WORDS
       const start = headers[header + START]
-      bytes.copyWithin(moved[first], start, start + this.headerBytes(first))
-      headers[header + START] = moved[first]
+      bytes.copyWithin(headers[header + MOVED], start, start + this.headerBytes(first))
+      headers[header + START] = headers[header + MOVED]
       return
     }
     const middle = (first + last) >>> 1
     // The first list of the upper half decides: if it moves up, the upper half has to make way.
-    if (moved[middle + 1] > headers[(middle + 1) * HEADER_WORDS + START]) {
+    const upper = (middle + 1) * HEADER_WORDS
+    if (headers[upper + MOVED] > headers[upper + START]) {
       this.moveLists(middle + 1, last)
       this.moveLists(first, middle)
     } else {
@@ -621,6 +792,17 @@ export class DeltaIndex {
       this.moveLists(middle + 1, last)
     }
   }
+}
+
+/** The mark at an offset whose entry's key before is `distance` from the first key of the segment. */
+function markOf(offset: number, distance: number): number {
+  return (offset << OFFSET_SHIFT) | (distance > DISTANCE_MASK ? 0 : distance)
+}
+
+/** Writes a field of at most `MAX_WORD_BITS` bits at a bit of a byte, and touches no other bit. */
+function putBits(view: DataView, byte: number, bit: number, count: number, value: number): void {
+  const mask = (1 << count) - 1
+  view.setUint32(byte, (view.getUint32(byte, true) & ~(mask << bit)) | ((value & mask) << bit), true)
 }
 
 function writeName(bytes: Uint8Array, at: number, bit: number, names: Uint8Array, nameAt: number): void {

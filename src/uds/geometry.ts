@@ -9,6 +9,7 @@
  */
 import { assert } from '../base/assert.js'
 import { bitLength } from '../format/delta-sizes.js'
+import { SMALL_INDEX_MEMORY } from '../format/index-memory.js'
 import {
   type IndexRegion,
   type IndexShape,
@@ -36,7 +37,7 @@ const CHAPTER_MEAN_DELTA = 65536
 
 /** The shape that the format keeps for tests: 4 chapters of 32 record pages, or 40 of which 38 are sparse. */
 export function smallIndexShape(sparse: boolean): IndexShape {
-  return { recordPagesPerChapter: 32, baseChapters: 4, sparse, reduced: false }
+  return indexShapeOf(SMALL_INDEX_MEMORY, sparse)
 }
 
 export class IndexGeometry {

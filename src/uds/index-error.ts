@@ -10,6 +10,12 @@ export type IndexErrorCode =
   | 'VDO_INDEX_UNSUPPORTED'
   /** The region has too little room for the index that it should hold. */
   | 'VDO_INDEX_NO_SPACE'
+  /** There is no memory for it. */
+  | 'VDO_INDEX_NO_MEMORY'
+  /** The store failed. */
+  | 'VDO_INDEX_IO'
+  /** It was not saved when it was used last: it has to be rebuilt from its chapters. */
+  | 'VDO_INDEX_UNCLEAN'
 
 export class IndexError extends VdoError {
   declare readonly code: IndexErrorCode

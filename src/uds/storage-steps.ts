@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.js'
 import { writeU16, writeU32 } from '../base/bytes.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { indexCorrupt } from './index-error.js'
+import { IndexError, indexCorrupt } from './index-error.js'
 
 export enum StorageOp {
   Read = 0,
@@ -71,7 +71,12 @@ export class AreaWriter {
 
   private *write(blocks: number): Steps<void> {
     if (blocks === 0) return
-    assert(blocks <= this.left, 'an area has room for what is written to it')
+    if (blocks > this.left) {
+      throw new IndexError(
+        'VDO_INDEX_NO_SPACE',
+        `Cannot save the index: ${blocks} blocks more are needed at block ${this.command.block}, ${this.left} are left`,
+      )
+    }
     this.command.count = blocks
     yield this.command
     this.command.block += blocks
@@ -168,4 +173,24 @@ export class AreaReader {
     for (let i = 0; i < text.length; i++) if (this.u8() !== text.charCodeAt(i)) return false
     return true
   }
+}
+
+/** Makes what was written before durable. */
+export function* flushed(): Steps<void> {
+  yield { op: StorageOp.Flush, block: 0, count: 0, bytes: NOTHING, at: 0 }
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** Reads one block. */
+export function* readBlock(block: number): Steps<Uint8Array> {
+  const bytes = new Uint8Array(BLOCK_SIZE)
+  yield { op: StorageOp.Read, block, count: 1, bytes, at: 0 }
+  return bytes
+}
+
+/** Writes one block. */
+export function* writeBlock(block: number, bytes: Uint8Array): Steps<void> {
+  assert(bytes.length === BLOCK_SIZE, 'a block is written whole')
+  yield { op: StorageOp.Write, block, count: 1, bytes, at: 0 }
 }

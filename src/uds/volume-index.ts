@@ -64,7 +64,12 @@ export class SubIndex {
     this.bitsPerChapter = Math.floor(size.bitsPerChapter / zones)
     this.mask = 2 ** size.chapterBits - 1
     this.inverse = 1 / size.listCount
-    this.lists = new DeltaIndex(deltaCoding(size.meanDelta, size.chapterBits), this.listCount, memory)
+    this.lists = new DeltaIndex(
+      deltaCoding(size.meanDelta, size.chapterBits),
+      this.listCount,
+      memory,
+      VOLUME_ADDRESS_BITS,
+    )
   }
 
   /** The list of a name among this zone's. */
@@ -79,7 +84,7 @@ export class SubIndex {
     const { lists } = this
     const list = this.listOf(names, at)
     const address = volumeAddress(names, at)
-    if (lists.ownerWord(list) < this.low) this.purge(list, address)
+    if (lists.ownerWord(list) < this.low) this.purge(list)
     this.found = lists.search(list, address, names, at)
     this.isCollision = lists.isCollision
     if (this.found) this.chapter = this.chapterOf(lists.payload)
@@ -129,11 +134,11 @@ export class SubIndex {
   }
 
   /** Removes the entries of chapters that have ended from a list. */
-  private purge(list: number, address: number): void {
+  private purge(list: number): void {
     const { lists, low, mask } = this
     const flushed = lists.ownerWord(list)
     const first = flushed & mask
-    const nearest = lists.purge(list, first, Math.min(low - flushed, mask + 1), address)
+    const nearest = lists.purge(list, first, Math.min(low - flushed, mask + 1))
     const oldest = low + ((nearest + first - low) & mask)
     lists.setOwnerWord(list, Math.min(oldest, this.high))
   }

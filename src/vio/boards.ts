@@ -1,69 +1,127 @@
 /**
  * Boards: shared words with one writer each, read by others when a message tells them to look. The message that
  * follows a write is its fence; a reader may find a newer value than the one the message was sent for, never an
- * older one.
+ * older one. What the journal writes is written by repair instead until the journal is loaded.
  */
 import type { Bump } from '../base/bump.js'
 import type { SequenceNumber } from '../base/ids.js'
+import { SharedSentence } from '../base/shared-sentence.js'
 import type { Status } from '../base/status.js'
+
+/** Where the index stands between closed and open. */
+export enum IndexStage {
+  Closed = 0,
+  Opening = 1,
+  Open = 2,
+  Closing = 3,
+}
+
+/** How VDO calls the state of an index: its stage, and whether it is used or has failed. */
+export type IndexState = 'closed' | 'closing' | 'error' | 'offline' | 'online' | 'opening'
+/** The numbers, up to 2^53, and the atomic words: a place each. */
+enum Num {
+  Era,
+  WantedLock,
+  ClosingGeneration,
+  LogicalBlocksUsed,
+  BlockMapDataBlocks,
+  JournalNext,
+  CompleteRecoveries,
+  ReadOnlyRecoveries,
+  Count,
+}
+
+enum Word {
+  Halted,
+  AdminStatus,
+  PhaseStatus,
+  ReadOnlyReason,
+  Compressing,
+  Deduplicating,
+  Leaving,
+  LostWrite,
+  AtRest,
+  UnscrubbedSlabs,
+  InRecovery,
+  IndexStage,
+  IndexFailed,
+  IndexControls,
+  Count,
+}
 
 export class Boards {
   private readonly numbers: Float64Array
   private readonly words: Int32Array
   private readonly oldestGenerations: Float64Array
+  private readonly problem: SharedSentence
   /** The slab summary's working copies: 16 zones of 4 blocks. Each physical zone owns its four. Arena offset. */
   readonly summaryAt: number
 
   constructor(bump: Bump, logicalZones: number) {
-    this.numbers = bump.float64(8)
-    this.words = bump.int32(16)
+    this.numbers = bump.float64(Num.Count)
+    this.words = bump.int32(Word.Count)
     this.oldestGenerations = bump.float64(logicalZones)
+    this.problem = new SharedSentence(bump)
     this.summaryAt = bump.blocks(64, 4096)
   }
 
   /** The journal's newest block; logical zones age their pages by it. Written by the journal. */
   get era(): SequenceNumber {
-    return this.numbers[0]
+    return this.numbers[Num.Era]
   }
   set era(sequence: SequenceNumber) {
-    this.numbers[0] = sequence
+    this.numbers[Num.Era] = sequence
   }
 
   /** The journal block that slab journal tails are asked to let go. Written by the journal. */
   get wantedLock(): SequenceNumber {
-    return this.numbers[1]
+    return this.numbers[Num.WantedLock]
   }
   set wantedLock(sequence: SequenceNumber) {
-    this.numbers[1] = sequence
+    this.numbers[Num.WantedLock] = sequence
   }
 
   /** The flush generation being closed. Written by the flusher. */
   get closingGeneration(): number {
-    return this.numbers[2]
+    return this.numbers[Num.ClosingGeneration]
   }
   set closingGeneration(generation: number) {
-    this.numbers[2] = generation
+    this.numbers[Num.ClosingGeneration] = generation
   }
 
   /** Counters as the journal keeps them, for the super block and for statistics. Written by the journal. */
   get logicalBlocksUsed(): number {
-    return this.numbers[3]
+    return this.numbers[Num.LogicalBlocksUsed]
   }
   set logicalBlocksUsed(count: number) {
-    this.numbers[3] = count
+    this.numbers[Num.LogicalBlocksUsed] = count
   }
   get blockMapDataBlocks(): number {
-    return this.numbers[4]
+    return this.numbers[Num.BlockMapDataBlocks]
   }
   set blockMapDataBlocks(count: number) {
-    this.numbers[4] = count
+    this.numbers[Num.BlockMapDataBlocks] = count
   }
   /** The next journal sequence to use, set when the journal is drained. Written by the journal. */
   get journalNext(): SequenceNumber {
-    return this.numbers[5]
+    return this.numbers[Num.JournalNext]
   }
   set journalNext(sequence: SequenceNumber) {
-    this.numbers[5] = sequence
+    this.numbers[Num.JournalNext] = sequence
+  }
+
+  /** Recoveries and rebuilds in the volume's life, for journal and super block. Written by the journal. */
+  get completeRecoveries(): number {
+    return this.numbers[Num.CompleteRecoveries]
+  }
+  set completeRecoveries(count: number) {
+    this.numbers[Num.CompleteRecoveries] = count
+  }
+  get readOnlyRecoveries(): number {
+    return this.numbers[Num.ReadOnlyRecoveries]
+  }
+  set readOnlyRecoveries(count: number) {
+    this.numbers[Num.ReadOnlyRecoveries] = count
   }
 
   /** The oldest flush generation with an active write in a logical zone. Written by that zone. */
@@ -76,60 +134,138 @@ export class Boards {
 
   /** Nonzero when a thread died or an assertion broke: every thread leaves at once, nothing is saved. */
   get halted(): boolean {
-    return Atomics.load(this.words, 0) !== 0
+    return Atomics.load(this.words, Word.Halted) !== 0
   }
   halt(): void {
-    Atomics.store(this.words, 0, 1)
+    Atomics.store(this.words, Word.Halted, 1)
   }
 
   /** How the command that the admin zone answers has ended. Written by the admin zone. */
   get adminStatus(): Status {
-    return Atomics.load(this.words, 2)
+    return Atomics.load(this.words, Word.AdminStatus)
   }
   set adminStatus(status: Status) {
-    Atomics.store(this.words, 2, status)
+    Atomics.store(this.words, Word.AdminStatus, status)
   }
 
   /** The first error of a phase that visits many zones; cleared by the admin zone before the phase. */
   get phaseStatus(): Status {
-    return Atomics.load(this.words, 3)
+    return Atomics.load(this.words, Word.PhaseStatus)
   }
   failPhase(status: Status): void {
-    Atomics.compareExchange(this.words, 3, 0, status)
+    Atomics.compareExchange(this.words, Word.PhaseStatus, 0, status)
   }
   clearPhase(): void {
-    Atomics.store(this.words, 3, 0)
+    Atomics.store(this.words, Word.PhaseStatus, 0)
   }
 
   /** Why the volume is read-only (0: it is not). The first error wins. */
   get readOnlyReason(): Status {
-    return Atomics.load(this.words, 4)
+    return Atomics.load(this.words, Word.ReadOnlyReason)
   }
   setReadOnlyReason(status: Status): boolean {
-    return Atomics.compareExchange(this.words, 4, 0, status) === 0
+    return Atomics.compareExchange(this.words, Word.ReadOnlyReason, 0, status) === 0
+  }
+
+  /** Whether a write was lost that its client had been told of. Written by logical zones; never taken back. */
+  get hasLostWrite(): boolean {
+    return Atomics.load(this.words, Word.LostWrite) !== 0
+  }
+  loseWrite(): void {
+    Atomics.store(this.words, Word.LostWrite, 1)
+  }
+
+  /** Whether the volume is suspended or saved, and so nothing asks anything of the store. Written by the admin zone. */
+  get atRest(): boolean {
+    return Atomics.load(this.words, Word.AtRest) !== 0
+  }
+  set atRest(isAtRest: boolean) {
+    Atomics.store(this.words, Word.AtRest, isAtRest ? 1 : 0)
   }
 
   /** Whether new fragments are packed. Written by the packer's commands. */
   get compressing(): boolean {
-    return Atomics.load(this.words, 5) !== 0
+    return Atomics.load(this.words, Word.Compressing) !== 0
   }
   set compressing(on: boolean) {
-    Atomics.store(this.words, 5, on ? 1 : 0)
+    Atomics.store(this.words, Word.Compressing, on ? 1 : 0)
   }
 
-  /** Whether hash zones ask the index. */
+  /** Where the index stands. Hash zones ask it only while it is open. Written by index zone 0. */
+  get indexStage(): IndexStage {
+    return Atomics.load(this.words, Word.IndexStage)
+  }
+  set indexStage(stage: IndexStage) {
+    Atomics.store(this.words, Word.IndexStage, stage)
+  }
+
+  /** Whether the index could not be opened, or failed; what it said is in `indexProblem`. Written by index zone 0. */
+  get indexFailed(): boolean {
+    return Atomics.load(this.words, Word.IndexFailed) !== 0
+  }
+  set indexFailed(failed: boolean) {
+    Atomics.store(this.words, Word.IndexFailed, failed ? 1 : 0)
+  }
+
+  /** How many controls the index has taken. Written by index zone 0. */
+  get indexControls(): number {
+    return Atomics.load(this.words, Word.IndexControls)
+  }
+  set indexControls(count: number) {
+    Atomics.store(this.words, Word.IndexControls, count)
+  }
+
+  /** What went wrong with the index last, in a sentence. Written by index zone 0. */
+  get indexProblem(): string {
+    return this.problem.text
+  }
+  set indexProblem(sentence: string) {
+    this.problem.text = sentence
+  }
+
+  get indexState(): IndexState {
+    switch (this.indexStage) {
+      case IndexStage.Opening:
+        return 'opening'
+      case IndexStage.Open:
+        return this.deduplicating ? 'online' : 'offline'
+      case IndexStage.Closing:
+        return 'closing'
+      case IndexStage.Closed:
+        return this.indexFailed ? 'error' : 'closed'
+    }
+  }
+
+  /** Whether hash zones are to ask the index, when it is open. */
   get deduplicating(): boolean {
-    return Atomics.load(this.words, 6) !== 0
+    return Atomics.load(this.words, Word.Deduplicating) !== 0
   }
   set deduplicating(on: boolean) {
-    Atomics.store(this.words, 6, on ? 1 : 0)
+    Atomics.store(this.words, Word.Deduplicating, on ? 1 : 0)
+  }
+
+  /** Slabs whose counts are not in memory yet. Each physical zone adds and takes its own. */
+  get unscrubbedSlabs(): number {
+    return Atomics.load(this.words, Word.UnscrubbedSlabs)
+  }
+  addUnscrubbed(slabs: number): void {
+    Atomics.add(this.words, Word.UnscrubbedSlabs, slabs)
+  }
+
+  /** Whether the volume runs after a crash and some slab waits for its counts still. */
+  get isRecovering(): boolean {
+    return Atomics.load(this.words, Word.InRecovery) !== 0 && this.unscrubbedSlabs > 0
+  }
+  /** The load was, or follows, a recovery. Written by the admin zone, once. */
+  enterRecovery(): void {
+    Atomics.store(this.words, Word.InRecovery, 1)
   }
 
   /** Set by the front end's thread after an orderly stop: every other thread leaves its loop. */
   get leaving(): boolean {
-    return Atomics.load(this.words, 7) !== 0
+    return Atomics.load(this.words, Word.Leaving) !== 0
   }
   leave(): void {
-    Atomics.store(this.words, 7, 1)
+    Atomics.store(this.words, Word.Leaving, 1)
   }
 }

@@ -17,7 +17,7 @@ export enum Counter {
   CompressedFragmentsWritten,
   CompressedBlocksWritten,
   CompressedFragmentsInPacker,
-  // Slab depot. DataBlocksAllocated is a gauge of rebuilt slabs: data blocks less free ones.
+  // Slab depot. DataBlocksAllocated is a gauge: all data blocks less the free ones of rebuilt slabs.
   SlabsOpened,
   SlabsReopened,
   DataBlocksAllocated,
@@ -60,6 +60,8 @@ export enum Counter {
   InvalidAdvicePbn,
   NoSpaceErrors,
   ReadOnlyErrors,
+  // Bytes of what grows outside of the arena: interior map pages and reference counters. Never given back.
+  PrivateBytes,
   // Requests, at the front end. In-progress and maximum are gauges.
   VdoRequestsInProgress,
   VdoRequestsMaximum,
@@ -72,6 +74,7 @@ export enum Counter {
   BiosInPartialRead,
   BiosInPartialWrite,
   BiosInPartialDiscard,
+  BiosInPartialFua,
   BiosAcknowledgedRead,
   BiosAcknowledgedWrite,
   BiosAcknowledgedDiscard,
@@ -80,6 +83,7 @@ export enum Counter {
   BiosAcknowledgedPartialRead,
   BiosAcknowledgedPartialWrite,
   BiosAcknowledgedPartialDiscard,
+  BiosAcknowledgedPartialFua,
   // I/O, at bio: families of five in one order. Meta is everything that is not data; Journal and PageCache are
   // parts of it. A storage flush of its own counts as EmptyFlush and as Flush, a preflush as Flush.
   BiosOutRead,
@@ -131,6 +135,14 @@ export enum Counter {
   IndexUpdatesFound,
   IndexUpdatesNotFound,
   IndexEntriesDiscarded,
+  // The index's own life; VDO does not tell of it.
+  IndexPageReads,
+  IndexChaptersWritten,
+  IndexSaves,
+  IndexLoads,
+  IndexRebuilds,
+  IndexesMade,
+  IndexFailures,
   // Rare branches.
   JournalWraps,
   JournalReaps,

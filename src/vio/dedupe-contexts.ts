@@ -2,12 +2,12 @@
  * Dedupe contexts: how a hash zone asks the index. A query never carries a vio: it carries a copy of the name, so
  * that an answer after the time-out finds a context that was given up, and never a row that went on.
  *
- * A row is `hashZone * contextsPerZone + context`. Only `state` is contended: the index side swaps Pending for
+ * A row is `hashZone * contextsPerZone + context`, and what the index takes for a request (index-requests.ts of the
+ * index describes the columns). Only `state` is contended: the index side swaps Pending for
  * Complete, the hash zone Pending for TimedOut; who loses the swap knows that the other was first. A context in
  * TimedOut belongs to the index until its (ignored) answer arrives as TimedOutComplete.
  */
 import type { Bump } from '../base/bump.js'
-import type { Column, Pbn } from '../base/ids.js'
 import { MAX_OPERAND } from './opcodes.js'
 import type { ZoneCounts } from './volume.js'
 import type { VolumeShape } from './volume-shape.js'
@@ -20,14 +20,18 @@ export enum ContextState {
   TimedOutComplete = 4,
 }
 
+/** What a hash zone asks: some of what an index can be asked, by the index's own numbers. */
 export enum IndexRequestKind {
-  /** Find, refresh. */
-  Query = 0,
   /** Find, refresh; or enter what is offered. */
-  Post = 1,
+  Post = 0,
   /** Enter or overwrite. */
-  Update = 2,
+  Update = 1,
+  /** Find, refresh. */
+  Query = 3,
 }
+
+/** Bytes of a name, of what is offered and of what is known. */
+export const CONTEXT_BYTES = 16
 
 /** Contexts of one hash zone: as many as the shape says, but every row fits the operand of a message. */
 export function contextsPerZone(shape: VolumeShape, counts: ZoneCounts): number {
@@ -36,26 +40,28 @@ export function contextsPerZone(shape: VolumeShape, counts: ZoneCounts): number 
 
 export class DedupeContexts {
   readonly state: Int32Array
-  readonly kind: Int32Array
-  /** Four words of name a row. */
-  readonly name: Uint32Array
-  /** What is offered (Post, Update). */
-  readonly offeredPbn: Column<number, Pbn>
-  readonly offeredState: Int32Array
-  /** What was found: 1 or 0, and where. */
-  readonly found: Int32Array
-  readonly advicePbn: Column<number, Pbn>
-  readonly adviceState: Int32Array
+  readonly kinds: Uint8Array
+  /** 16 bytes a row, and the same as four words. */
+  readonly names: Uint8Array
+  readonly nameWords: Uint32Array
+  /** The advice that is offered (Post, Update): 16 bytes a row. */
+  readonly offered: Uint8Array
+  /** Where the name was found in the index (0: it was not), and the advice that was there: 16 bytes a row. */
+  readonly locations: Uint8Array
+  readonly known: Uint8Array
 
-  constructor(bump: Bump, rows: number) {
+  constructor(
+    bump: Bump,
+    readonly rows: number,
+  ) {
     this.state = bump.int32(rows)
-    this.kind = bump.int32(rows)
-    this.name = bump.uint32(rows * 4)
-    this.offeredPbn = bump.float64(rows) as unknown as Column<number, Pbn>
-    this.offeredState = bump.int32(rows)
-    this.found = bump.int32(rows)
-    this.advicePbn = bump.float64(rows) as unknown as Column<number, Pbn>
-    this.adviceState = bump.int32(rows)
+    this.kinds = bump.uint8(rows)
+    this.nameWords = bump.uint32(rows * 4)
+    const { buffer, byteOffset, byteLength } = this.nameWords
+    this.names = new Uint8Array(buffer, byteOffset, byteLength)
+    this.offered = bump.uint8(rows * CONTEXT_BYTES)
+    this.locations = bump.uint8(rows)
+    this.known = bump.uint8(rows * CONTEXT_BYTES)
   }
 
   /** Moves a row from one state to another if nobody was faster. */

@@ -76,6 +76,11 @@ export class JournalLockTable {
     return before === 1
   }
 
+  /** Whether no zone of either kind holds any block. */
+  get areFree(): boolean {
+    return this.zones.every((zones) => zones === 0)
+  }
+
   /** True for the one who must send `LocksReleased`. */
   claimNotice(): boolean {
     return Atomics.compareExchange(this.notifying, 0, 0, 1) === 0

@@ -25,6 +25,8 @@ export class MetadataPools {
   readonly flusher: VioPool
   readonly logical: readonly VioPool[]
   readonly physical: readonly VioPool[]
+  readonly index: readonly VioPool[]
+  readonly repair: VioPool
   /** All rows but the data vios. */
   readonly otherVios: number
 
@@ -43,15 +45,23 @@ export class MetadataPools {
     this.flusher = take(1)
     this.logical = Array.from({ length: counts.logical }, () => take(shape.blockMapVios))
     this.physical = Array.from({ length: counts.physical }, () => take(shape.allocatorVios))
+    this.index = Array.from({ length: counts.index }, () => take(indexVioCount(shape)))
+    this.repair = take(shape.repairVios)
     this.otherVios = next - shape.dataVios
     assert(next <= MAX_OPERAND, 'every vio fits the operand of a message')
     assert(this.otherVios === otherVioCount(shape, counts), 'the count of vios is known beforehand')
   }
 }
 
+/** An index in memory has no I/O. */
+function indexVioCount({ index, indexVios }: VolumeShape): number {
+  return index === null ? 0 : indexVios
+}
+
 /** All rows but the data vios, as a sum. */
 export function otherVioCount(shape: VolumeShape, counts: ZoneCounts): number {
-  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios } = shape
-  const ofZones = counts.logical * blockMapVios + counts.physical * allocatorVios
-  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofZones
+  const { flushVios, journalTailBlocks, blockMapVios, allocatorVios, repairVios } = shape
+  const ofMaps = counts.logical * blockMapVios + counts.physical * allocatorVios
+  const ofIndex = counts.index * indexVioCount(shape)
+  return flushVios + journalTailBlocks + 1 + ADMIN_VIOS + 1 + ofMaps + ofIndex + repairVios
 }

@@ -19,6 +19,7 @@ export enum Room {
   Bio = 8,
   Index = 9,
   Admin = 10,
+  Repair = 11,
 }
 
 /** The front end: vio pool, splitting, acknowledgements. One, on the thread of the servers. */
@@ -31,6 +32,8 @@ export enum FrontOp {
   FlushDone,
   /** The admin zone answers the command in flight (operand: 0; result on the admin board). */
   AdminAnswer,
+  /** The index has come to rest in a state, or a control of it has been taken (operand: 0; both on the board). */
+  IndexSettled,
 }
 
 /** Logical zones: lbn locks, block map. */
@@ -67,6 +70,8 @@ export enum LogicalOp {
   EnterReadOnly,
   /** A vio takes over an lbn lock from its previous holder (sent by the zone to itself to bound recursion). */
   TakeOver,
+  /** Changes of one map page, in the buffer of a repair vio (see page-patch.ts). Only before the zone is loaded. */
+  PatchPage,
 }
 
 /** Physical zones: pbn locks, slabs, reference counts. */
@@ -101,6 +106,18 @@ export enum PhysicalOp {
   SummaryWritten,
   Administer,
   EnterReadOnly,
+  /**
+   * A block of the recovery journal, in the buffer of a repair vio with its count in `journalEntry`: the slab journals
+   * get what they lack of it. It visits every zone and goes home.
+   */
+  ReplayEntries,
+  /**
+   * A page of the map, in the buffer of a repair vio (`pageSlot`: 1 for an interior page): blocks are counted, or marked
+   * as refused. It visits every zone, the last one first, and goes home.
+   */
+  CountPage,
+  /** A block of a slab journal is blank (a metadata vio). */
+  SlabJournalErased,
 }
 
 /** Hash zones: one lock for each set of identical writes in flight. */
@@ -198,6 +215,20 @@ export enum BioOp {
 export enum IndexOp {
   /** A query, post or update (operand: a dedupe context). */
   Request = (Room.Index << 5) + 0,
+  /** A page of the index's volume was read into a zone's cache (a metadata vio). */
+  PageRead,
+  /** A step of a zone's own work is done (a metadata vio). */
+  Worked,
+  /** The keeper tells a zone (operand: what). */
+  FromKeeper,
+  /** A zone tells the keeper, which is with zone 0 (operand: the zone and what). */
+  ToKeeper,
+  /** Zone 0 has a zone do its part of a change of the whole index (operand: an IndexOrder). */
+  Order,
+  /** A zone has done its part, or failed (operand: 0; the error on the index's board). To zone 0. */
+  OrderDone,
+  /** The index is to be opened, made anew, closed, used or not used (operand: an IndexControl). To zone 0. */
+  Control,
   Administer,
 }
 
@@ -217,6 +248,21 @@ export enum AdminOp {
   ReadOnlyEntered,
 }
 
+/** Repair: what a volume needs before it can be loaded; hosted with the admin zone, idle ever after. */
+export enum RepairOp {
+  /** Blocks of the recovery journal are in the buffers from this vio's on (a repair vio, as all of these). */
+  JournalRead = (Room.Repair << 5) + 0,
+  /** A map page has the changes, or not (status). */
+  PagePatched,
+  /** Every physical zone has taken what it needs of a journal block, or not (status). */
+  EntriesReplayed,
+  /** A map page was read, or not (status). */
+  PageRead,
+  /** Every physical zone has counted what is its own of a map page. */
+  PageCounted,
+  Administer,
+}
+
 /** Opcode and zone: where a message goes. */
 export type Hop = number
 
@@ -232,6 +278,7 @@ export type Op =
   | BioOp
   | IndexOp
   | AdminOp
+  | RepairOp
 
 export const MAX_OPERAND = 0xffff
 
@@ -245,6 +292,18 @@ export const word = (h: Hop, operand: number): number => (h << 16) | operand
 export const hopOfWord = (w: number): Hop => w >>> 16
 export const operandOfWord = (w: number): number => w & 0xffff
 
+/** What may be asked of the index while the volume runs: VDO's messages of the same names. */
+export enum IndexControl {
+  /** Close it, saved or not, and make a new one. */
+  Create = 0,
+  /** Save and close it. */
+  Close = 1,
+  /** Open it if it is closed, and use it. */
+  Enable = 2,
+  /** Open it if it is closed, and do not use it. */
+  Disable = 3,
+}
+
 /** What the admin zone asks of a room; the operand of an `Administer` message. */
 export enum AdminCommand {
   /** Prepare to run after a clean shutdown (or the first load). */
@@ -255,4 +314,23 @@ export enum AdminCommand {
   Save = 2,
   /** Take work again. */
   Resume = 3,
+}
+
+/** What the admin zone asks of some rooms before a volume that was not closed can be loaded; an operand likewise. */
+export enum RepairStep {
+  /**
+   * Repair reads the journal and has map pages patched; then logical zones write what was patched, and physical zones
+   * find the ends of their slab journals.
+   */
+  Recover = 16,
+  /** Repair has slab journals filled up; then physical zones write them. */
+  ReplaySlabs,
+  /** Repair says where the journal goes on and with which counters. */
+  Restart,
+  /** Of a rebuild: physical zones forget what slab journals, summary and counts said. */
+  Forget,
+  /** Repair walks the map and has all its blocks counted. */
+  Recount,
+  /** Physical zones write the counts. */
+  SaveCounts,
 }

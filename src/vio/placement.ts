@@ -60,9 +60,4 @@ export class Placement {
   reader(vio: VioIndex): number {
     return this.counts.bio === 1 ? 0 : 1 + (vio % (this.counts.bio - 1))
   }
-
-  /** The index zone that answers for a name: by its second byte, so that hash and index zones mix. */
-  indexZone(secondNameByte: number): number {
-    return (secondNameByte * this.counts.index) >> 8
-  }
 }

@@ -50,14 +50,16 @@ export enum IoFlag {
 
 /** What an I/O is for, for statistics and for its place in the writer's pass (later goes first). */
 export enum IoKind {
-  Data = 0,
-  Compressed = 1,
+  /** Pages and saves of the deduplication index: nobody waits for what is written. */
+  Index = 0,
+  Data = 1,
+  Compressed = 2,
   /** Block map pages. */
-  PageCache = 2,
+  PageCache = 3,
   /** Slab journals, reference blocks, slab summary, super block. */
-  Metadata = 3,
+  Metadata = 4,
   /** Recovery journal blocks. */
-  Journal = 4,
+  Journal = 5,
 }
 
 export class VioTable {
@@ -240,10 +242,23 @@ export class VioTable {
 
   /** Prepares an I/O of one block. */
   aim(vio: VioIndex, kind: IoKind, pbn: Pbn, at: number, flags: number, returnTo: Hop): void {
+    this.aimRun(vio, kind, pbn, 1, at, flags, returnTo)
+  }
+
+  /** Prepares an I/O of `count` blocks from `pbn` on, neighbours in the arena as well. */
+  aimRun(
+    vio: VioIndex,
+    kind: IoKind,
+    pbn: Pbn,
+    count: number,
+    at: number,
+    flags: number,
+    returnTo: Hop,
+  ): void {
     this.ioKind[vio] = kind
     this.ioPbn[vio] = pbn
     this.ioAt[vio] = at
-    this.ioBlocks[vio] = 1
+    this.ioBlocks[vio] = count
     this.ioFlags[vio] = flags
     this.returnTo[vio] = returnTo
   }

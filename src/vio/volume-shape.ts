@@ -2,6 +2,9 @@
  * Every size of the engine is a field of one value. A real volume uses VDO's sizes; the simulator draws small
  * ones, so that each seed wraps, reaps, evicts, rolls over and fills.
  */
+import { DEFAULT_INDEX_MEMORY } from '../format/index-memory.js'
+import { type IndexShape, indexShapeOf } from '../format/index-region.js'
+
 export interface VolumeShape {
   /** Requests in flight, one 4 KiB block each. VDO: 2,048. */
   readonly dataVios: number
@@ -27,6 +30,8 @@ export interface VolumeShape {
   /** Metadata vios of each logical zone (tree pages and leaves) and of each physical zone. VDO: 64 and 128. */
   readonly blockMapVios: number
   readonly allocatorVios: number
+  /** Vios with which a volume is repaired before it is loaded. */
+  readonly repairVios: number
   /** Locks on physical blocks, a physical zone. VDO: 4,096, twice the data vios. */
   readonly pbnLocks: number
   /** Index queries in flight, a hash zone. VDO: 2,048. */
@@ -38,8 +43,14 @@ export interface VolumeShape {
   readonly packerSlots: number
   /** Allocations before a logical zone moves on to the next physical zone. VDO: 128. */
   readonly allocationsPerZone: number
-  /** Names that the in-memory index remembers, all zones together. */
+  /** What the index is made as, or null: one in memory, that nothing outlives, for tests and benchmarks. */
+  readonly index: IndexShape | null
+  /** Records in a chapter of the index, at most as many as the format has room for. VDO: all. */
+  readonly indexChapterRecords: number
+  /** Names that the index in memory remembers, all zones together. */
   readonly indexNames: number
+  /** Metadata vios of each index zone: pages being read, and one for its other work. The index has 2 readers in VDO. */
+  readonly indexVios: number
 }
 
 /** VDO's own sizes. */
@@ -57,11 +68,15 @@ export const VDO_SHAPE: VolumeShape = {
   blockMapAge: 11738,
   blockMapVios: 64,
   allocatorVios: 128,
+  repairVios: 64,
   pbnLocks: 4096,
   dedupeContexts: 2048,
   queryTimeoutMs: 5000,
   packerBins: 16,
   packerSlots: 14,
   allocationsPerZone: 128,
+  index: indexShapeOf(DEFAULT_INDEX_MEMORY, false),
+  indexChapterRecords: Number.MAX_SAFE_INTEGER,
   indexNames: 1 << 20,
+  indexVios: 16,
 }

@@ -24,6 +24,9 @@ export interface Volume {
   readonly journalStart: number
   /** Complete recoveries modulo 256, in every journal sector. */
   readonly recoveryCount: number
+  /** Recoveries and rebuilds in the volume's life, as the super block had them. */
+  readonly completeRecoveries: number
+  readonly readOnlyRecoveries: number
 
   readonly depotOrigin: number
   readonly slabCount: number
@@ -41,10 +44,30 @@ export interface Volume {
   readonly savedPhysicalZones: number
   /** A volume that was never loaded: its summary is not on disk yet. */
   readonly isNew: boolean
+  /** What it takes to load it. */
+  readonly load: LoadKind
 
   /** Counters at the last save. */
   readonly logicalBlocksUsed: number
   readonly blockMapDataBlocks: number
+}
+
+/** What the state on disk asks of a load. */
+export enum LoadKind {
+  /** Everything was saved, or nothing was ever written. */
+  Normal = 0,
+  /** It was in use when it was last heard of: the journal is replayed. */
+  Recovery = 1,
+  /** Its counts are not to be trusted: they are made anew from the map. */
+  Rebuild = 2,
+  /** The same, asked for by an old upgrade; it counts for nothing. */
+  Upgrade = 3,
+  /** Damaged: it is read and never written. */
+  ReadOnly = 4,
+}
+
+export function isRebuild(load: LoadKind): boolean {
+  return load === LoadKind.Rebuild || load === LoadKind.Upgrade
 }
 
 /** How many zones of each room run. Never persisted, but for the physical ones. */

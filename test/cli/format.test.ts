@@ -29,7 +29,7 @@ describe('vdoformat', () => {
 
       const again = await vdoformat(path, ...sizes)
       expect(again.status).to.equal(ExitStatus.WrongState)
-      expect(again.stderr).to.match(/^vdoformat: Cannot format .*: it holds a VDO volume\. Force/)
+      expect(again.stderr).to.match(/^vdoformat: Cannot format .*: it holds a VDO volume\. Use --force/)
       expect(again.stdout).to.equal('')
 
       const forced = await vdoformat(path, '-f', '-S', '17', '-l', '20G', '--json')

@@ -15,13 +15,14 @@ import { MemoryTarget } from '../server/nbd/memory-target.js'
 const note = (text: string): void => void process.stderr.write(`[${text}]\n`)
 
 const parts: ServeParts = {
+  check: ({ threads }) =>
+    threads === 'missing'
+      ? Promise.reject(
+          new VdoError('VDO_PROFILE_NOT_FOUND', 'Cannot load thread profile: there is no such profile'),
+        )
+      : Promise.resolve(),
   open: (how) => {
     note(`open ${how.threads}${how.unsafe ? ' unsafe' : ''}`)
-    if (how.threads === 'missing') {
-      return Promise.reject(
-        new VdoError('VDO_PROFILE_NOT_FOUND', 'Cannot open volume: there is no such profile'),
-      )
-    }
     const target = new MemoryTarget(1024 * 1024)
     let fail: (error: Error) => void = () => {}
     const halted = new Promise<Error>((resolve) => {
@@ -34,6 +35,10 @@ const parts: ServeParts = {
       physicalSize: 4096,
       halted,
       statistics: () => sampleStatistics(),
+      createIndex: () => Promise.resolve(),
+      closeIndex: () => Promise.resolve(),
+      enableIndex: () => Promise.resolve(),
+      disableIndex: () => Promise.resolve(),
       close: () => {
         note('close')
         // A save that takes for ever, with threads that keep the process alive.

@@ -101,7 +101,7 @@ describe('vdo serve', () => {
       await server.said(/"uri"/)
       expect(JSON.parse(server.stdout)).to.include({ uri, logicalSize: 1024 * 1024, threads: 'tiny' })
       expect(server.stderr)
-        .to.match(/nothing is synced/)
+        .to.match(/Nothing is synced/)
         .and.match(/\[open tiny unsafe\]/)
         .and.not.match(/format/)
       server.signal('SIGTERM')
@@ -117,11 +117,29 @@ describe('vdo serve', () => {
       await server.said(/Ctrl-C saves/)
       server.signal('SIGINT')
       await server.said(/\[close\]/)
+      // A supervisor that repeats itself does not insist; what comes at once is the same keystroke.
+      server.signal('SIGTERM')
       server.signal('SIGINT')
+      const insist = setInterval(() => server.signal('SIGINT'), 100)
       expect(await server.end()).to.equal(1)
+      clearInterval(insist)
       expect(server.stderr)
         .to.match(/not saved/)
         .and.match(/\[halt\]/)
+    }))
+
+  it('takes a Ctrl-C that arrives twice for one', () =>
+    withTempDir(async (folder) => {
+      const file = join(folder, 'v.img')
+      writeFileSync(file, 'volume')
+      const server = new Foreground('serve', file, '--nbd', 'nbd://127.0.0.1:0/')
+      await server.said(/Ctrl-C saves/)
+      server.signal('SIGINT')
+      server.signal('SIGINT')
+      expect(await server.end()).to.equal(0)
+      expect(server.stderr)
+        .to.match(/\[close\]/)
+        .and.not.match(/\[halt\]/)
     }))
 
   it('ends when the engine does, and says why', () =>
@@ -181,19 +199,17 @@ describe('vdo serve', () => {
       expect(existsSync(missing)).to.equal(false)
     })).timeout(20_000)
 
-  it('saves the volume again when its address is taken', () =>
+  it('touches nothing when its address is taken', () =>
     withTempDir(async (folder) => {
       const file = join(folder, 'v.img')
-      writeFileSync(file, 'volume')
       const other = createServer()
       await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
       const address = other.address()
       const port = typeof address === 'object' && address !== null ? address.port : 0
-      const { status, stderr } = await vdo('serve', file, '--nbd', `nbd://127.0.0.1:${port}/`)
+      const { status, stderr } = await vdo('serve', file, '--create', '--nbd', `nbd://127.0.0.1:${port}/`)
       expect(status).to.equal(6)
-      expect(stderr).to.match(
-        /\[close\]\nvdo: Cannot listen on .*: the address is taken \(VDO_ADDRESS_IN_USE\)\n$/,
-      )
+      expect(stderr).to.match(/^vdo: Cannot listen on .*: the address is taken \(VDO_ADDRESS_IN_USE\)\n$/)
+      expect(existsSync(file)).to.equal(false)
       other.close()
     }))
 })
@@ -213,9 +229,12 @@ describe('vdo stats', () => {
       const json = JSON.parse((await vdo('stats', '--json', file)).stdout) as Record<string, unknown>
       expect(json).to.include({ version: 36, dataBlocksUsed: 300 })
       const both = await vdo('stats', file, join(folder, 'other'))
-      expect(both.status).to.equal(5)
+      expect(both.status).to.equal(7)
       expect(both.stdout).to.match(/v\.img/)
-      expect(both.stderr).to.match(/other: nobody serves it/)
+      expect(both.stderr).to.match(/other: it does not exist/)
+      expect((await vdo('stats', '--format', 'prometheus', file)).stdout).to.match(
+        /^vdo_data_blocks_used\{volume="\S+v\.img"\} 300$/m,
+      )
       server.signal('SIGINT')
       expect(await server.end()).to.equal(0)
       const { status, stderr } = await vdo('stats', file)

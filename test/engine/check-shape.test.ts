@@ -33,6 +33,11 @@ describe('the sizes of an engine', () => {
     ],
     ['entries that no block holds', { journalEntriesPerBlock: 218 }, /from 1 to 217/],
     ['more discards than vios', { discardVios: 2049 }, /discardVios is 2049/],
+    [
+      'slab journals too short for what a crash leaves',
+      { slabJournalMixedEntriesPerBlock: 273 },
+      /has 16 blocks beyond its blocking threshold, wanted at least 17/,
+    ],
     ['half a vio', { dataVios: 2048.5 }, /dataVios is 2048.5/],
     ['what is no number', { indexNames: Number.NaN }, /indexNames is NaN/],
     [

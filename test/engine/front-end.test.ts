@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { vioIndex } from '../../src/base/ids.js'
 import { Status } from '../../src/base/status.js'
 import { FrontEnd } from '../../src/engine/front-end.js'
+import { Counter } from '../../src/vio/counters.js'
 import { FlushOp, FrontOp, LogicalOp, Room } from '../../src/vio/opcodes.js'
 import { VioFlag } from '../../src/vio/vio-table.js'
 import { Bench, SMALL_SHAPE } from '../zones/bench.js'
@@ -72,6 +73,30 @@ describe('the front end', () => {
     expect(lbns).to.include(500)
   })
 
+  it('takes turns between clients, however many requests each has', () => {
+    const [busy, calm] = [front.forClient(), front.forClient()]
+    for (let i = 0; i < 1000; i++) busy.write(i * BLOCK, new Uint8Array(BLOCK).fill(1), false, done)
+    for (let i = 2000; i < 2004; i++) calm.write(i * BLOCK, new Uint8Array(BLOCK).fill(1), false, done)
+    const lbns = launched().map((s) => bench.arena.vios.lbn[vioIndex(s.operand)])
+    expect(lbns.slice(0, 8)).to.deep.equal([0, 2000, 1, 2001, 2, 2002, 3, 2003])
+  })
+
+  it('leaves half of the pool to other clients', () => {
+    const half = SMALL_SHAPE.dataVios / 2
+    const [busy, calm] = [front.forClient(), front.forClient()]
+    for (let i = 0; i < 1000; i++) busy.write(i * BLOCK, new Uint8Array(BLOCK).fill(1), false, done)
+    const sent = launched()
+    expect(sent.length).to.equal(half)
+    calm.read(0, new Uint8Array((half + 1) * BLOCK), done)
+    expect(launched().length).to.equal(half)
+    // What is acknowledged is the client's no more, though it is still on its way.
+    bench.arena.vios.acknowledged[sent[0].operand] = 1
+    front.receive(FrontOp.Acknowledge, sent[0].operand)
+    expect(launched()).to.deep.equal([])
+    release(sent[1].operand)
+    expect(launched().length).to.equal(1)
+  })
+
   for (const order of ['acknowledge, release', 'release, acknowledge']) {
     it(`frees a vio after both messages (${order})`, () => {
       front.write(0, new Uint8Array(BLOCK).fill(1), false, done)
@@ -136,10 +161,32 @@ describe('the front end', () => {
   })
 
   it('leaves a quarter of the pool to others than discards', () => {
-    for (let i = 0; i < SMALL_SHAPE.dataVios; i++) front.zero(i * 2 * BLOCK, BLOCK, false, done)
+    const targets = [front.forClient(), front.forClient()]
+    for (let i = 0; i < SMALL_SHAPE.dataVios; i++) targets[i % 2].zero(i * 2 * BLOCK, BLOCK, false, done)
     expect(launched().length).to.equal(SMALL_SHAPE.discardVios)
     front.read(0, new Uint8Array(BLOCK), done)
     expect(launched().length).to.equal(1)
+  })
+
+  it('counts what comes and what is answered, whole and partial, durable or not', () => {
+    front.write(0, new Uint8Array(BLOCK), true, done)
+    front.write(5 * BLOCK + 8, new Uint8Array(BLOCK), true, done)
+    front.zero(10 * BLOCK + 8, 8, true, done)
+    front.zero(20 * BLOCK, 3 * BLOCK, false, done)
+    front.read(30 * BLOCK, new Uint8Array(8), done)
+    const sent = launched()
+    const counts = (...counters: Counter[]) => counters.map((counter) => bench.arena.total(counter))
+    const { BiosInRead, BiosInWrite, BiosInDiscard, BiosInFua } = Counter
+    expect(counts(BiosInRead, BiosInWrite, BiosInDiscard, BiosInFua)).to.deep.equal([1, 3, 2, 4])
+    const { BiosInPartialRead, BiosInPartialWrite, BiosInPartialDiscard, BiosInPartialFua } = Counter
+    const partial = [BiosInPartialRead, BiosInPartialWrite, BiosInPartialDiscard, BiosInPartialFua]
+    expect(counts(...partial)).to.deep.equal([1, 2, 1, 3])
+    for (const { operand } of sent) release(operand)
+    const { BiosAcknowledgedRead, BiosAcknowledgedWrite, BiosAcknowledgedDiscard } = Counter
+    expect(counts(BiosAcknowledgedRead, BiosAcknowledgedWrite, BiosAcknowledgedDiscard)).to.deep.equal([
+      1, 3, 2,
+    ])
+    expect(counts(Counter.BiosAcknowledgedFua, Counter.BiosAcknowledgedPartialFua)).to.deep.equal([4, 3])
   })
 
   it('joins flushes that wait', () => {

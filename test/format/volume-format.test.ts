@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { BLOCK_SIZE } from '../../src/format/constants.js'
 import { decodeGeometry } from '../../src/format/geometry-block.js'
-import { indexMemoryCode, indexMemoryOf } from '../../src/format/index-memory.js'
+import { indexMemoryCode, indexMemoryOf, SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { indexRegionOf } from '../../src/format/index-region.js'
 import { defaultLogicalBlocks, minimumPhysicalBlocks } from '../../src/format/layout.js'
 import { configureSlab } from '../../src/format/slab-config.js'
@@ -51,10 +51,12 @@ describe('index region', () => {
     expect(indexMemoryCode(1024)).to.equal(1024)
     expect(indexMemoryOf(-1792)).to.deep.equal({ quarters: 3, reduced: true })
     expect(indexMemoryOf(4096 + 7)).to.deep.equal({ quarters: 28, reduced: true })
-    for (const code of [0, -1, -255, -1024, -2048, 1025, 4096, 5121, 0.5]) {
+    for (const code of [0, -255, -1024, -2048, 1025, 4096, 5121, 0.5]) {
       expect(indexMemoryOf(code), String(code)).to.equal(undefined)
       expect(refusal(() => indexRegionOf(code, false)).message).to.contain('unknown')
     }
+    expect(indexMemoryOf(SMALL_INDEX_MEMORY), 'no memory at all').to.equal(undefined)
+    expect(indexRegionOf(SMALL_INDEX_MEMORY, false).blockCount).to.equal(1879)
     for (const gib of [0, 0.3, 1.5, -1, 1025, Number.NaN]) {
       expect(refusal(() => indexMemoryCode(gib)).code).to.equal('VDO_BAD_CONFIGURATION')
     }

@@ -89,6 +89,18 @@ describe('a volume on a store that fails', function () {
     expect(closed).to.be.oneOf([undefined, 'VDO_READ_ONLY'])
   })
 
+  it('tells every flush that an acknowledged write was lost', async () => {
+    const { volume, faults } = await openFaulty('default')
+    await volume.write(0, noise(1))
+    await volume.flush()
+    faults.failAfter(DeviceOp.Write, 0)
+    await volume.write(0, noise(2))
+    const flushes = [await codeOf(volume.flush()), await codeOf(volume.flush())]
+    expect(flushes).to.deep.equal(['VDO_READ_ONLY', 'VDO_READ_ONLY'])
+    expect(await volume.read(0, BLOCK)).to.deep.equal(noise(1))
+    expect(await codeOf(volume.close())).to.equal('VDO_READ_ONLY')
+  })
+
   it('does not say that it is saved when the save itself failed', async () => {
     const { volume, faults, state } = await openFaulty('tiny')
     await volume.write(0, noise(1, 50 * BLOCK))

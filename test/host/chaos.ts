@@ -96,6 +96,10 @@ class Listening implements ExportTarget {
   zero(offset: number, length: number, fua: boolean, done: Completion): void {
     this.target.zero(offset, length, fua, this.heard(done))
   }
+  forClient(): ExportTarget {
+    return this
+  }
+
   flush(done: Completion): void {
     this.target.flush(this.heard(done))
   }
@@ -142,7 +146,7 @@ async function workAlone(
   { requests, depth }: Work,
 ): Promise<void> {
   let wake = (): void => {}
-  const target = new Listening(volume.target, () => wake())
+  const target = new Listening(volume.target.forClient(), () => wake())
   const workload = new Workload(target, prng, oracle, depth)
   for (let issued = 0; issued < requests || workload.inFlight > 0; ) {
     if (target.failure !== null) throw target.failure

@@ -1,6 +1,8 @@
-/** A freshly formatted volume in shared memory: 8 slabs of 32 MiB, no room for an index. */
+/** A freshly formatted volume in shared memory: 8 slabs of 32 MiB, and the small index. */
 import { crc32 } from 'node:zlib'
 import { createRamSegments } from '../../src/device/ram-device.js'
+import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
+import { indexRegionOf } from '../../src/format/index-region.js'
 import { planFormat } from '../../src/format/volume-format.js'
 
 const BLOCK = 4096
@@ -9,25 +11,27 @@ export interface MemoryVolumeOptions {
   readonly slabs?: number
   readonly slabBits?: number
   readonly logicalBlocks?: number
+  readonly indexSparse?: boolean
 }
 
 export function formatInMemory({
   slabs = 8,
   slabBits = 13,
   logicalBlocks = 100_000,
+  indexSparse = false,
 }: MemoryVolumeOptions = {}) {
-  const physicalBlocks = 1 + 16 + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
+  const indexBlocks = indexRegionOf(SMALL_INDEX_MEMORY, indexSparse).blockCount
+  const physicalBlocks = 1 + indexBlocks + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
   const segments = createRamSegments(physicalBlocks)
   const plan = planFormat(
     {
       physicalBlocks,
       logicalBlocks,
       slabBits,
-      indexMemory: -256,
-      indexSparse: false,
+      indexMemory: SMALL_INDEX_MEMORY,
+      indexSparse,
       nonce: 0x1234_5678_9abcn,
       uuid: new Uint8Array(16).fill(7),
-      indexBlocks: 16,
     },
     crc32,
   )

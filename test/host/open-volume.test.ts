@@ -121,7 +121,7 @@ describe('openVolume', function () {
     })
   })
 
-  it('refuses a dirty volume untouched, naming its state', async () => {
+  it('refuses a torn super block untouched', async () => {
     const { segments, superBlockPbn } = formatInMemory()
     new DataView(segments[0]).setUint32(superBlockPbn * BLOCK + 40, VolumeState.Clean, true)
     const before = Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK))
@@ -130,14 +130,34 @@ describe('openVolume', function () {
     expect(Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK)).equals(before)).to.equal(
       true,
     )
+  })
 
-    const fresh = formatInMemory()
-    const volume = await openVolume({ device: fresh.segments, threads: 'tiny' })
-    await volume.write(0, noise(1))
-    await volume.halt()
-    const dirty = await rejection(openVolume({ device: fresh.segments }))
-    expect(dirty.code).to.equal('VDO_VOLUME_NOT_CLEAN')
-    expect(dirty.message).to.match(/DIRTY/)
+  it('recovers a volume that was halted, with all that was flushed', async () => {
+    const { segments, superBlockPbn } = formatInMemory()
+    const halted = await openVolume({ device: segments, threads: 'default' })
+    const flushed = noise(1, 300 * BLOCK)
+    await halted.write(5 * BLOCK, flushed)
+    await halted.discard(10 * BLOCK, 3 * BLOCK)
+    flushed.fill(0, 5 * BLOCK, 8 * BLOCK)
+    await halted.write(4000 * BLOCK, noise(2, 20 * BLOCK), { fua: true })
+    await halted.flush()
+    await halted.halt()
+    expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.Dirty)
+    await withVolume(segments, 'tiny', async (volume) => {
+      expect(await volume.read(5 * BLOCK, flushed.length)).to.deep.equal(flushed)
+      expect(await volume.read(4000 * BLOCK, 20 * BLOCK)).to.deep.equal(noise(2, 20 * BLOCK))
+      const { completeRecoveries, logicalBlocksUsed, recoveryPercentage } = volume.statistics()
+      expect({ completeRecoveries, logicalBlocksUsed }).to.deep.equal({
+        completeRecoveries: 1,
+        logicalBlocksUsed: 300 - 3 + 20,
+      })
+      expect(recoveryPercentage).to.be.within(0, 100)
+      await volume.write(100 * BLOCK, noise(3))
+    })
+    await withVolume(segments, 'default', async (volume) => {
+      expect(await volume.read(100 * BLOCK, BLOCK)).to.deep.equal(noise(3))
+      expect(volume.statistics()).to.include({ completeRecoveries: 1, mode: 'normal', inRecoveryMode: false })
+    })
   })
 
   it('refuses requests beyond the end and after close', async () => {

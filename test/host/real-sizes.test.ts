@@ -143,6 +143,17 @@ describe('the engine at real sizes', function () {
         expect(full + pages).to.equal(3 * SLAB_DATA_BLOCKS)
         expect(written).to.be.above(20_000)
 
+        // An overwrite needs a block before it frees one: it is refused, whole or in part, and harms nothing.
+        const refused = await Promise.all(
+          Array.from({ length: 100 }, (_, i) =>
+            codeOf(volume.write((100 + i) * BLOCK + (i % 2) * 512, noise(9_000_000 + i, 1024))),
+          ),
+        )
+        expect([...new Set(refused)]).to.deep.equal(['VDO_NO_SPACE'])
+        await all(100, async (i) => {
+          expect(await volume.read((100 + i) * BLOCK, BLOCK)).to.deep.equal(noise(100 + i))
+        })
+
         // What needs no block succeeds: duplicates, zeros, discards.
         await all(600, (i) => volume.write((40_000 + i) * BLOCK, noise(2000 + i)))
         await all(600, (i) => volume.write((1000 + i) * BLOCK, noise(5000 + i)))

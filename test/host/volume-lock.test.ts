@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
-import { ROOT } from '../tools.js'
+import { ROOT, vdo } from '../tools.js'
 import { GIB, withFolder } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
 
@@ -88,14 +88,33 @@ describe('a backing store', function () {
       const path = join(folder, 'volume.img')
       await format(path)
       const child = await opener(path)
-      const { code, message } = await refusal(openVolume({ device: path, threads: 'tiny' }))
-      expect(code).to.equal('VDO_IN_USE')
-      expect(message).to.match(/another process/)
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-      expect((await refusal(openVolume({ device: path, threads: 'tiny' }))).code).to.equal(
-        'VDO_VOLUME_NOT_CLEAN',
-      )
+      const ended = once(child, 'exit')
+      try {
+        const { code, message } = await refusal(openVolume({ device: path, threads: 'tiny' }))
+        expect(code).to.equal('VDO_IN_USE')
+        expect(message).to.contain(`another process (pid ${child.pid})`)
+        expect((await refusal(format(path, true))).code).to.equal('VDO_IN_USE')
+        for (const verb of [['audit'], ['serve', '--nbd', 'nbd://127.0.0.1:0/']]) {
+          const { status, stderr } = await vdo([...verb, path])
+          expect(stderr).to.equal(
+            `vdo: Cannot ${verb[0]} ${path}: it is open in another process (pid ${child.pid}) (VDO_IN_USE)\n`,
+          )
+          expect(status).to.equal(5)
+        }
+      } finally {
+        child.kill('SIGKILL')
+        await ended
+      }
+      await (await openVolume({ device: path, threads: 'tiny' })).close()
     })
   })
+
+  it('that is not there yet is made by one of two', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'volume.img')
+      const outcomes = await Promise.all([refusal(format(path)), refusal(format(path))])
+      expect(outcomes.map(({ code }) => code)).to.include('none')
+      expect(outcomes.map(({ code }) => code)).to.not.deep.equal(['none', 'none'])
+      await (await openVolume({ device: path, threads: 'tiny' })).close()
+    }))
 })

@@ -20,8 +20,19 @@ const ROOMS = ['logical', 'physical', 'hash', 'journal', 'packer', 'cpu', 'flush
 export const FOLDERS: readonly Folder[] = [
   { path: 'src/base/', floor: 0, mayImport: [] },
   { path: 'src/format/', floor: 1, mayImport: FLOOR_0 },
-  // A vio's context names how a zone sends, which is a contract of the reactor and no more than a type.
-  { path: 'src/vio/', floor: 1, mayImport: [...FLOOR_0, 'src/format/constants.ts', 'src/reactor/zone.ts'] },
+  {
+    path: 'src/vio/',
+    floor: 1,
+    mayImport: [
+      ...FLOOR_0,
+      'src/format/constants.ts',
+      // Which zone of the index a name belongs to follows from the sizes of the index.
+      'src/format/index-memory.ts',
+      'src/format/index-region.ts',
+      // A vio's context names how a zone sends, which is a contract of the reactor and no more than a type.
+      'src/reactor/zone.ts',
+    ],
+  },
   { path: 'src/reactor/', floor: 1, mayImport: FLOOR_0 },
   { path: 'src/device/', floor: 1, mayImport: FLOOR_0 },
   ...ROOMS.map((room) => ({ path: `src/zones/${room}/`, floor: 2, mayImport: FLOOR_1 })),

@@ -14,6 +14,8 @@ export interface JudgedVolume extends Target {
 
 export interface JudgedStatistics {
   readonly dataBlocksUsed: number
+  readonly completeRecoveries: number
+  readonly readOnlyRecoveries: number
   readonly logicalBlocksUsed: number
 }
 

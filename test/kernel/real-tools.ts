@@ -8,7 +8,14 @@ import { join } from 'node:path'
 import { canLoop, type Outcome, requireThat, requireTool, run, runOk } from '../tools.js'
 import { KERNEL_HOME, requireGuest, runGuest } from './guest.js'
 
-export type RealTool = 'vdoformat' | 'vdoaudit' | 'vdolistmetadata' | 'vdodumpblockmap' | 'vdodumpmetadata'
+export type RealTool =
+  | 'vdoformat'
+  | 'vdoaudit'
+  | 'vdolistmetadata'
+  | 'vdodumpblockmap'
+  | 'vdodumpmetadata'
+  | 'vdoreadonly'
+  | 'vdoforcerebuild'
 
 export function realTool(name: RealTool): string {
   return join(KERNEL_HOME, 'vdo/usr/bin', name)

@@ -7,6 +7,7 @@ const SUMMARY = 'zones/physical/slab-summary'
 const COUNTS = 'zones/physical/reference-counts'
 const PHYSICAL = 'zones/physical/physical-zone'
 const WRITE_OUT = 'zones/logical/write-out'
+const SCRUBBER = 'zones/physical/scrubber'
 const PAGE_CACHE = 'zones/logical/page-cache'
 const DIRTY_LISTS = 'zones/logical/dirty-lists'
 const LOGICAL = 'zones/logical/logical-zone'
@@ -111,9 +112,15 @@ const JOURNALS: readonly Mutant[] = [
   ),
   mutant(
     'slab journal let go before counts are written',
+    COUNTS,
+    'this.journalLock[block] = position',
+    'this.slab.journal.adjustLock(position, -1)',
+  ),
+  mutant(
+    'slab journal let go before all counts were ever written',
     SLAB_JOURNAL,
-    'this.locks[position] = shape.slabJournalEntriesPerBlock + 1',
-    'this.locks[position] = shape.slabJournalEntriesPerBlock',
+    'slab.counts.lockAll(position)',
+    'slab.counts.dirtyBlocks * 0',
   ),
 ]
 
@@ -185,7 +192,12 @@ const MAP: readonly Mutant[] = [
       },
     ],
   },
-  mutant('leaves first written once', PAGE_CACHE, 'this.places[page], false)', 'this.places[page], true)'),
+  mutant(
+    'leaves first written once',
+    WRITE_OUT,
+    'this.cache.place(row), this.cache.at(row), 0, this.afterLeaf',
+    'this.cache.place(row), (setPageInitialized(this.context.arena, this.cache.at(row), true), this.cache.at(row)), 0, this.afterLeaf',
+  ),
   mutant('interior pages first written once', 'zones/logical/forest', 'place, false)', 'place, true)'),
   {
     name: 'a page changed after its flush is written',
@@ -221,6 +233,15 @@ const MAP: readonly Mutant[] = [
     PAGE_CACHE,
     'if (this.states[page] === PageState.Resident) {',
     'if (this.states[page] !== PageState.Outgoing) {',
+  ),
+]
+
+const RECOVERY: readonly Mutant[] = [
+  mutant(
+    'entries that counts show are applied to them again',
+    SCRUBBER,
+    'committed > sequence || (committed === sequence && this.pointIndices[sector] >= index)',
+    'index < 0',
   ),
 ]
 
@@ -289,4 +310,4 @@ const DATA: readonly Mutant[] = [
   ),
 ]
 
-export const MUTANTS: readonly Mutant[] = [...FLUSHES, ...JOURNALS, ...COUNTING, ...MAP, ...DATA]
+export const MUTANTS: readonly Mutant[] = [...FLUSHES, ...JOURNALS, ...COUNTING, ...MAP, ...DATA, ...RECOVERY]

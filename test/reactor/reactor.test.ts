@@ -35,7 +35,16 @@ describe('a reactor', () => {
     const route = (h: number) => THREADS[roomOfHop(h)] ?? -1
     reactors = [0, 1, 2].map(
       (thread) =>
-        new Reactor(thread, 3, mesh, { now: () => now }, { ring: (to) => rung.push(to) }, route, 256, 0),
+        new Reactor(
+          thread,
+          3,
+          mesh,
+          { now: () => now },
+          { ring: (to) => rung.push(to) },
+          route,
+          256,
+          [1, 2, 0].filter((other) => other !== thread),
+        ),
     )
   })
 

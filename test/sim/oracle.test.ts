@@ -62,6 +62,16 @@ describe('oracle', () => {
     expect(oracle.endRead(early, bytesOf(BLOCK, 1))).to.equal(null)
   })
 
+  it('wants what is durable after a failure, or anything since', () => {
+    write(0, BLOCK, 1)
+    write(0, BLOCK, 2)
+    oracle.endFlush(oracle.beginFlush())
+    write(0, BLOCK, 3)
+    const mayStillRead = (value: number) =>
+      oracle.endRead(oracle.beginRead(0, BLOCK), bytesOf(BLOCK, value), true) === null
+    expect([1, 2, 3].map(mayStillRead)).to.deep.equal([false, true, true])
+  })
+
   it('judges by bytes what was written by bytes', () => {
     write(0, BLOCK, 1)
     write(10, 5, 2)

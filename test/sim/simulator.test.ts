@@ -6,6 +6,7 @@ import { RARE, runScenario, type ScenarioOptions, type ScenarioReport } from '..
 import { SimStore } from '../../src/sim/sim-store.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { WeakNames } from '../../src/sim/weak-names.js'
+import { Counter } from '../../src/vio/counters.js'
 
 const SEEDS = 200
 const STEPS = 200
@@ -47,18 +48,31 @@ describe('the whole engine in one thread', function () {
   }
 
   it(`keeps its promises with ${SEEDS} seeds, which together take every rare branch`, () => {
-    const met: Record<string, number> = { noSpace: 0, recoveries: 0, readOnlyEntries: 0 }
+    const met: Record<string, number> = {
+      noSpace: 0,
+      recoveries: 0,
+      engineRecoveries: 0,
+      rebuilds: 0,
+      readOnlyEntries: 0,
+      lies: 0,
+    }
     for (let seed = 1; seed <= SEEDS; seed++) {
       const report = run(seed)
       met['noSpace']! += report.noSpace
       met['recoveries']! += report.recoveries
+      met['engineRecoveries']! += report.engineRecoveries
+      met['rebuilds']! += report.rebuilds
       met['readOnlyEntries']! += report.readOnlyEntries
+      met['lies']! += report.counters[Counter.InvalidAdvicePbn]
       for (const [name, count] of Object.entries(report.rare)) met[name] = (met[name] ?? 0) + count
     }
     expect(Object.keys(met)).to.have.members([
       'noSpace',
       'recoveries',
+      'engineRecoveries',
+      'rebuilds',
       'readOnlyEntries',
+      'lies',
       ...Object.keys(RARE),
     ])
     for (const [name, count] of Object.entries(met)) expect(count, name).to.be.above(0)
@@ -102,6 +116,9 @@ describe('the whole engine in one thread', function () {
     it('a disk that forgets what it was told to keep', () => {
       class Forgetful extends SimStore {
         override endFlush(): void {}
+        protected override blank(): SimStore {
+          return new Forgetful(this.blockCount)
+        }
       }
       expect(caught({ makeStore: (blocks) => new Forgetful(blocks) })).to.be.above(5)
     })
@@ -111,6 +128,9 @@ describe('the whole engine in one thread', function () {
         private taken = 0
         override write(block: number, bytes: Uint8Array): void {
           if (++this.taken % 50 !== 0) super.write(block, bytes)
+        }
+        protected override blank(): SimStore {
+          return new Lossy(this.blockCount)
         }
       }
       expect(caught({ makeStore: (blocks) => new Lossy(blocks) })).to.be.above(8)

@@ -30,6 +30,9 @@ export class MapStorage {
     }
   }
 
+  /** What was written is durable. Nothing here is ever lost, so only those who want to know are told. */
+  flush(): void {}
+
   area({ block, blocks }: Area): Uint8Array {
     const bytes = new Uint8Array(blocks * BLOCK)
     this.read(block, blocks, bytes, 0)
@@ -43,6 +46,7 @@ export class MapStorage {
       if (done === true) return value
       if (value.op === StorageOp.Read) this.read(value.block, value.count, value.bytes, value.at)
       else if (value.op === StorageOp.Write) this.write(value.block, value.count, value.bytes, value.at)
+      else this.flush()
     }
   }
 }
@@ -54,14 +58,39 @@ export interface SampleSave {
   readonly zones: number
 }
 
+/** Requests for the names from one number up to another, or something else that is done. */
+export interface SampleOperation {
+  readonly op: 'post' | 'update' | 'delete' | 'query' | 'query_no_update' | 'save' | 'snapshot' | 'flush'
+  readonly from?: number
+  readonly to?: number
+  readonly step?: number
+  readonly gen?: number
+  readonly image?: string
+}
+
 export interface SampleFacts {
   readonly name: string
   readonly memory_size: number
   readonly sparse: boolean
+  readonly blocks: number
+  readonly config: { readonly nonce: string }
   readonly extents: readonly (readonly [number, number])[]
   readonly volume_nonce: string
   readonly saves: readonly (SampleSave | null)[]
+  readonly operations?: readonly SampleOperation[]
+  /** Of those of the kernel: some records of chapters, and the first ones of the open chapter that was saved. */
+  readonly record_samples?: readonly RecordSample[]
+  readonly open_chapter_records?: number | null
+  readonly open_chapter_first?: readonly (readonly [name: string, data: string])[]
   readonly expect?: { readonly count: number; readonly found: number }
+}
+
+export interface RecordSample {
+  readonly chapter: number
+  readonly page: number
+  readonly slot: number
+  readonly name: string
+  readonly data: string
 }
 
 export interface Sample {

@@ -9,7 +9,7 @@ import { createNative, loadKernelModule } from '../../src/host/native.js'
 import type { Post } from '../../src/reactor/zone.js'
 import { hop, opOfHop, type Room, zoneOfHop } from '../../src/vio/opcodes.js'
 import { Placement } from '../../src/vio/placement.js'
-import type { Volume, ZoneCounts } from '../../src/vio/volume.js'
+import { LoadKind, type Volume, type ZoneCounts } from '../../src/vio/volume.js'
 import { VDO_SHAPE, type VolumeShape } from '../../src/vio/volume-shape.js'
 import type { ZoneContext } from '../../src/vio/zone-context.js'
 
@@ -32,9 +32,11 @@ export const SMALL_SHAPE: VolumeShape = {
   cachePages: 32,
   blockMapVios: 8,
   allocatorVios: 16,
+  repairVios: 4,
   pbnLocks: 128,
   dedupeContexts: 64,
   blockMapAge: 8,
+  index: null,
   indexNames: 256,
 }
 
@@ -54,6 +56,8 @@ export const SMALL_VOLUME: Volume = {
   journalBlocks: 64,
   journalStart: 1,
   recoveryCount: 0,
+  completeRecoveries: 0,
+  readOnlyRecoveries: 0,
   depotOrigin: 100,
   slabCount: 8,
   slabBlocks: 1024,
@@ -66,6 +70,7 @@ export const SMALL_VOLUME: Volume = {
   summaryOrigin: 100 + 8 * 1024 + 64,
   savedPhysicalZones: 0,
   isNew: true,
+  load: LoadKind.Normal,
   logicalBlocksUsed: 0,
   blockMapDataBlocks: 0,
 }

@@ -6,6 +6,7 @@
 
 import { VdoError } from '../../base/errors.js'
 import { STATUS_FACTS, Status } from '../../base/status.js'
+import type { ExportTarget } from '../../engine/export-target.js'
 import type { VdoVolume } from '../../host/open-volume.js'
 import {
   BLOCK,
@@ -154,13 +155,14 @@ async function sweep(
 
 /** What the generator costs by itself: the same requests against nothing. */
 function generatorCost(row: Row, depth: number): number {
-  const target = {
+  const target: ExportTarget = {
     sizeBytes: SPAN_BLOCKS * BLOCK,
     read: () => {},
     write: () => {},
     trim: () => {},
     zero: () => {},
     flush: () => {},
+    forClient: () => target,
   }
   const issue = row.issue(target, makeSlots(depth))
   const latency = new Latency()

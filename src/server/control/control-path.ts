@@ -9,14 +9,13 @@ import { realpathSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-/** What a Unix socket's path may have, less its end mark. */
-const MAXIMUM_PATH = 107
+import { MAXIMUM_SOCKET_PATH } from '../unix-socket.js'
 
 export function controlPath(device: string): string {
   const path = existing(device)
   const beside = `${path}.sock`
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true
-  if (isFile && Buffer.byteLength(beside) <= MAXIMUM_PATH) return beside
+  if (isFile && Buffer.byteLength(beside) <= MAXIMUM_SOCKET_PATH) return beside
   const name = createHash('sha256').update(path).digest('hex').slice(0, 24)
   return join(tmpdir(), `vdo-${name}.sock`)
 }

@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 
 import { listenOnUnixSocket } from '../unix-socket.js'
 
-/** The methods by name, in lower case; each gives its result, or throws. */
+/** The methods by name, in lower case; each gives its result or a promise of it, or throws. */
 export type ControlMethods = Readonly<Record<string, () => unknown>>
 
 const MAXIMUM_LINE = 64 * 1024
@@ -51,6 +51,8 @@ export class ControlServer {
 
   private accept(socket: Socket): void {
     let text = ''
+    // Answers leave in the order of their questions, also when one takes long.
+    let last = Promise.resolve()
     this.sockets.add(socket)
     socket.setEncoding('utf8')
     socket.on('error', () => {})
@@ -59,13 +61,18 @@ export class ControlServer {
       text += piece
       const lines = text.split('\n')
       text = lines.pop() ?? ''
-      for (const line of lines) if (line.trim() !== '') socket.write(`${JSON.stringify(this.answer(line))}\n`)
+      for (const line of lines) if (line.trim() !== '') last = last.then(() => this.answerTo(socket, line))
       // A client that asks and does not listen, or never ends its line, is not worth keeping.
       if (text.length > MAXIMUM_LINE || socket.writableLength > MAXIMUM_LINE) socket.destroy()
     })
   }
 
-  private answer(line: string): unknown {
+  private async answerTo(socket: Socket, line: string): Promise<void> {
+    const answer = await this.answer(line)
+    if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`)
+  }
+
+  private async answer(line: string): Promise<unknown> {
     let request: unknown
     try {
       request = JSON.parse(line)
@@ -80,7 +87,7 @@ export class ControlServer {
     const run = Object.hasOwn(this.methods, method) ? this.methods[method] : undefined
     if (run === undefined) return failure(id, RpcError.MethodNotFound, 'there is no such method')
     try {
-      return { jsonrpc: '2.0', id, result: run() }
+      return { jsonrpc: '2.0', id, result: await run() }
     } catch (error) {
       return failure(id, RpcError.Internal, error instanceof Error ? error.message : String(error))
     }

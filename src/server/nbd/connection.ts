@@ -77,6 +77,8 @@ export interface ConnectionHost {
   readonly handshakeTimeoutMs: number
   /** Asks for one visit to the connection at the end of this turn. */
   mark(connection: Connection): void
+  /** The client has chosen an export. */
+  attached(connection: Connection, exportName: string): void
   /** The socket is closed and nothing of the connection is in flight. */
   closed(connection: Connection): void
 }
@@ -121,11 +123,15 @@ export class Connection {
   private gone = false
   /** Whether a visit is due or under way. */
   marked = false
+  /** Why the server ended the connection, where the client did not. */
+  fault = ''
   private readonly handshakeTimer: NodeJS.Timeout
 
   constructor(
     private readonly socket: Socket,
     private readonly host: ConnectionHost,
+    /** Tells clients apart in a log. */
+    readonly client: number,
   ) {
     this.outbox = new Outbox(socket, () => this.host.mark(this))
     this.handshake = new Handshake(host.exports, (bytes) => {
@@ -139,6 +145,10 @@ export class Connection {
     socket.on('close', () => this.socketClosed())
     this.handshakeTimer = setTimeout(() => this.handshakeLate(), host.handshakeTimeoutMs)
     this.handshake.start()
+  }
+
+  get isAttached(): boolean {
+    return this.nbdExport !== undefined
   }
 
   /** Finishes what is in flight, answers what still arrives with ESHUTDOWN, then closes. */
@@ -178,7 +188,9 @@ export class Connection {
   }
 
   private handshakeLate(): void {
-    if (this.phase === Phase.Handshake) this.socket.destroy()
+    if (this.phase !== Phase.Handshake) return
+    this.fault = 'it chose no export in time'
+    this.socket.destroy()
   }
 
   private socketClosed(): void {
@@ -270,18 +282,21 @@ export class Connection {
     const { handshake } = this
     this.at = handshake.take(this.chunk, this.at)
     if (handshake.state === HandshakeState.Closed) {
+      this.fault = handshake.fault
       this.enterDrain()
     } else if (handshake.state === HandshakeState.Transmission) {
       clearTimeout(this.handshakeTimer)
       this.nbdExport = handshake.chosen
-      this.target = handshake.chosen?.target
+      this.target = handshake.chosen?.target.forClient()
       this.phase = Phase.Header
+      this.host.attached(this, handshake.chosen?.name ?? '')
     }
   }
 
   private header(): void {
     const { reader, target, nbdExport } = this
     assert(target !== undefined && nbdExport !== undefined, 'an export is chosen before transmission')
+    if (!reader.valid) this.fault = 'what it sent is no request'
     if (!reader.valid || reader.command === Command.Disconnect) return this.enterDrain()
     const { structured } = this.handshake
     const request = this.takeRequest()
@@ -327,6 +342,7 @@ export class Connection {
     }
     if (request.length > MAXIMUM_PAYLOAD_DISCARD) {
       this.release(request)
+      this.fault = `it announced a payload of ${request.length} bytes`
       this.enterDrain()
     } else if (request.length === 0) {
       this.settle(request)
@@ -499,7 +515,10 @@ export class Connection {
   /** Its head is out: all its chunks as well, unless a run broke off. */
   private settleAnswered(request: Request): void {
     // Bytes that were announced cannot be sent: the client can only be told by closing.
-    if (request.error !== NbdError.None) this.abandon()
+    if (request.error !== NbdError.None) {
+      this.fault = 'a read failed after its answer had begun'
+      this.abandon()
+    }
     this.release(request)
   }
 

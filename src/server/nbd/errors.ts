@@ -22,6 +22,8 @@ const NBD_ERROR: Readonly<Record<Status, NbdError>> = {
   [Status.EngineHalted]: NbdError.Io,
   [Status.InvalidRequest]: NbdError.Invalid,
   [Status.SequenceExhausted]: NbdError.Io,
+  [Status.CorruptJournal]: NbdError.Io,
+  [Status.UnsupportedVersion]: NbdError.Io,
 }
 
 /** The NBD error of a status. A status that is not in the table is an I/O error. */

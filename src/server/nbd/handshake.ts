@@ -100,6 +100,8 @@ export class Handshake {
   structured = false
   /** The export that the client chose: set in Transmission. */
   chosen: NbdExport | undefined
+  /** Why the server closed the talk: empty while it goes on, or when the client ended it. */
+  fault = ''
 
   constructor(
     private readonly exports: ExportTable,
@@ -162,8 +164,15 @@ export class Handshake {
     if (state === HandshakeState.OptionHeader) this.head.expect(OPTION_HEADER_SIZE)
   }
 
+  private close(fault: string): void {
+    this.fault = fault
+    this.enter(HandshakeState.Closed)
+  }
+
   private clientFlags(flags: number): void {
-    if ((flags & ~(FLAG_FIXED_NEWSTYLE | FLAG_NO_ZEROES)) !== 0) return this.enter(HandshakeState.Closed)
+    if ((flags & ~(FLAG_FIXED_NEWSTYLE | FLAG_NO_ZEROES)) !== 0) {
+      return this.close(`it has the unknown flags 0x${flags.toString(16)}`)
+    }
     this.fixed = (flags & FLAG_FIXED_NEWSTYLE) !== 0
     this.noZeroes = (flags & FLAG_NO_ZEROES) !== 0
     this.enter(HandshakeState.OptionHeader)
@@ -174,12 +183,17 @@ export class Handshake {
     this.option = readU32Be(head, 8)
     const length = readU32Be(head, 12)
     this.optionsLeft -= 1
-    const tooMany = this.optionsLeft < 0
-    // A client that does not know the fixed form cannot read an answer to anything but EXPORT_NAME.
-    const beyondIt = !this.fixed && this.option !== Option.ExportName
-    const badName = this.option === Option.ExportName && length > MAXIMUM_STRING
-    if (!magic || tooMany || beyondIt || badName || length > MAXIMUM_OPTION_DISCARD) {
-      this.enter(HandshakeState.Closed)
+    if (!magic) {
+      this.close('what it sent is no option')
+    } else if (this.optionsLeft < 0) {
+      this.close('it asks without end')
+    } else if (!this.fixed && this.option !== Option.ExportName) {
+      // A client that does not know the fixed form cannot read an answer to anything but EXPORT_NAME.
+      this.close('it does not know the fixed form')
+    } else if (this.option === Option.ExportName && length > MAXIMUM_STRING) {
+      this.close(`it asks for a name of ${length} bytes`)
+    } else if (length > MAXIMUM_OPTION_DISCARD) {
+      this.close(`it announced an option of ${length} bytes`)
     } else if (!(this.option in ANSWERS) && length > 0) {
       this.discard(length, OptionReply.Unsupported)
     } else if (length > MAXIMUM_OPTION_DATA) {
@@ -226,7 +240,7 @@ export class Handshake {
   exportName(data: Uint8Array): void {
     const name = decodeString(data)
     const found = name === undefined ? undefined : this.exports.find(name)
-    if (found === undefined) return this.enter(HandshakeState.Closed)
+    if (found === undefined) return this.close('it asks for an export that is not there')
     const bytes = new Uint8Array(10 + (this.noZeroes ? 0 : EXPORT_PADDING_SIZE))
     writeU64Be(bytes, 0, found.target.sizeBytes)
     writeU16Be(bytes, 8, transmissionFlags(found, this.structured))

@@ -9,11 +9,11 @@
 import { createServer, type Server, type Socket } from 'node:net'
 
 import { VdoError } from '../../base/errors.js'
-import { listenOnUnixSocket } from '../unix-socket.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { ExportTable, type NbdExport } from './exports.js'
+import { listenOn } from './listen.js'
 import { BufferPool } from './request.js'
-import { formatNbdUri, type NbdAddress, type NbdTcpAddress, parseNbdUri } from './uri.js'
+import { formatNbdUri, type NbdAddress, parseNbdUri } from './uri.js'
 
 /** What a server is made of. */
 export interface NbdServerOptions {
@@ -26,6 +26,8 @@ export interface NbdServerOptions {
   readonly handshakeTimeoutMs?: number
   /** How long `close` waits for clients that do not take their answers. */
   readonly closeTimeoutMs?: number
+  /** Hears in a sentence what clients do, for a log. */
+  readonly hear?: (level: 'warn' | 'info' | 'debug', sentence: string) => void
 }
 
 const MAXIMUM_CONNECTIONS = 100
@@ -55,6 +57,8 @@ export class NbdServer implements ConnectionHost {
   private address: NbdAddress
   private closing: Promise<void> | undefined
   private allGone: (() => void) | undefined
+  private readonly hear: NonNullable<NbdServerOptions['hear']>
+  private clientCount = 0
 
   constructor(options: NbdServerOptions) {
     this.address = parseNbdUri(options.uri)
@@ -67,7 +71,10 @@ export class NbdServer implements ConnectionHost {
     this.listener = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
       this.accept(socket),
     )
-    this.listener.maxConnections = options.maximumConnections ?? MAXIMUM_CONNECTIONS
+    const most = options.maximumConnections ?? MAXIMUM_CONNECTIONS
+    this.listener.maxConnections = most
+    this.hear = options.hear ?? (() => {})
+    this.listener.on('drop', () => this.hear('warn', `A client was turned away: ${most} are connected`))
   }
 
   /** The address that clients use, with the port that was picked. */
@@ -81,31 +88,9 @@ export class NbdServer implements ConnectionHost {
   }
 
   async listen(): Promise<void> {
-    const { address } = this
-    if (address.kind === 'unix') {
-      // Who may open the file may use the volume.
-      await listenOnUnixSocket(this.listener, address.path).catch((cause: unknown) => {
-        throw listenError(this.uri, cause)
-      })
-    } else {
-      await this.listenOn(address)
-    }
+    this.address = await listenOn(this.listener, this.address)
     // A connection that fails while it is being accepted does not concern the others.
     this.listener.on('error', () => {})
-  }
-
-  private async listenOn(address: NbdTcpAddress): Promise<void> {
-    const { listener } = this
-    await new Promise<void>((resolve, reject) => {
-      const refuse = (cause: unknown) => reject(listenError(this.uri, cause))
-      listener.once('error', refuse)
-      listener.listen({ host: address.host, port: address.port }, () => {
-        listener.off('error', refuse)
-        resolve()
-      })
-    })
-    const bound = this.listener.address()
-    if (bound !== null && typeof bound === 'object') this.address = { ...address, port: bound.port }
   }
 
   /** Stops accepting, finishes what is in flight, closes every connection. */
@@ -121,14 +106,23 @@ export class NbdServer implements ConnectionHost {
     this.due.push(connection)
   }
 
+  attached({ client }: Connection, name: string): void {
+    this.hear('info', `Client ${client} is attached${name === '' ? '' : ` to '${name}'`}`)
+  }
+
   closed(connection: Connection): void {
     this.connections.delete(connection)
+    const { client, isAttached, fault } = connection
+    this.hear(isAttached ? 'info' : 'debug', `Client ${client} has left${fault === '' ? '' : `: ${fault}`}`)
     if (this.connections.size === 0) this.allGone?.()
   }
 
   private accept(socket: Socket): void {
-    const connection = new Connection(socket, this)
+    this.clientCount += 1
+    const connection = new Connection(socket, this, this.clientCount)
     this.connections.add(connection)
+    const from = socket.remoteAddress === undefined ? '' : ` from ${socket.remoteAddress}`
+    this.hear('debug', `Client ${this.clientCount} has connected${from}`)
     if (this.closing !== undefined) connection.stop()
   }
 
@@ -156,13 +150,4 @@ export class NbdServer implements ConnectionHost {
     clearTimeout(late)
     await closed
   }
-}
-
-function listenError(uri: string, cause: unknown): VdoError {
-  if (cause instanceof VdoError) return cause
-  const error = cause as NodeJS.ErrnoException
-  if (error.code === 'EADDRINUSE') {
-    return new VdoError('VDO_ADDRESS_IN_USE', `Cannot listen on ${uri}: the address is taken`, { cause })
-  }
-  return new VdoError('VDO_CANNOT_LISTEN', `Cannot listen on ${uri}: ${error.message}`, { cause })
 }

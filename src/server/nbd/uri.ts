@@ -4,7 +4,7 @@
  */
 
 import { VdoError } from '../../base/errors.js'
-import { DEFAULT_PORT } from './protocol.js'
+import { DEFAULT_PORT, MAXIMUM_STRING } from './protocol.js'
 
 /** Where an export is: a TCP port or a Unix socket, and its name there. */
 export type NbdAddress = NbdTcpAddress | NbdUnixAddress
@@ -35,10 +35,16 @@ export function parseNbdUri(text: string): NbdAddress {
   if (match === null) throw bad(text, 'it has a fragment')
   const [, authority, encodedName = '', query = ''] = match
   const name = decode(text, encodedName)
-  const socket = new URLSearchParams(query).get('socket')
+  const parameters = new URLSearchParams(query)
+  for (const key of parameters.keys()) {
+    if (key !== 'socket') throw bad(text, `the parameter '${key}' is unknown, wanted 'socket'`)
+  }
+  if (parameters.getAll('socket').length > 1) throw bad(text, "'socket' is given twice")
+  const socket = parameters.get('socket')
   if (scheme === 'nbd+unix') {
     if (socket === null || socket === '') throw bad(text, "'?socket=PATH' is missing")
     if (authority !== '') throw bad(text, 'a Unix socket has no host: write three slashes')
+    if (socket.includes('\0')) throw bad(text, 'its path has a NUL')
     return { kind: 'unix', path: socket, name }
   }
   if (socket !== null) throw bad(text, "a socket path needs the scheme 'nbd+unix'")
@@ -67,10 +73,13 @@ function parseAuthority(text: string, authority: string): { host: string; port: 
 
 function decode(text: string, encoded: string): string {
   try {
-    return decodeURIComponent(encoded)
+    const name = decodeURIComponent(encoded)
+    const size = Buffer.byteLength(name)
+    if (size <= MAXIMUM_STRING && !name.includes('\0')) return name
   } catch {
     throw bad(text, 'its name is not percent-encoded UTF-8')
   }
+  throw bad(text, `its name is not 0 to ${MAXIMUM_STRING} bytes without NUL`)
 }
 
 function bad(text: string, why: string): VdoError {

@@ -138,6 +138,16 @@ export class JournalModel {
     return this.entries.slice(from, this.durable)
   }
 
+  /** A slot of the map that was found on the disk: one reference, or a tree page. */
+  adopt(page: number, slot: number, to: Location, isTree: boolean): void {
+    this.slots.set(page * SLOTS + slot, { now: to, pending: [], shown: 0 })
+    if (isTree) this.treePages.add(to.pbn)
+    if (to.pbn === 0) return
+    const counts = this.referencesOf(to.pbn)
+    counts.durable++
+    counts.written++
+  }
+
   // The map
 
   /** The slots of a page that have entries which no stable page shows. */

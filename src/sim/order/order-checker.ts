@@ -3,9 +3,11 @@
  * itself (decode.ts), judges each write when it begins (rules.ts) and keeps what follows from it (the models).
  *
  * It hears a volume from its first load on; one that was loaded, worked on and saved by several programs in turn is
- * one log. The first write that breaks a rule throws an OrderViolation.
+ * one log. After a power failure another checker is needed, which is deaf while the volume recovers and then takes
+ * over what lies on the disk. The first write that breaks a rule throws an OrderViolation.
  */
 import type { IoLog } from '../../device/logging-device.js'
+import { adoptDisk, type ReadBlock } from './adopt-disk.js'
 import {
   BLOCK,
   commitPoint,
@@ -55,11 +57,16 @@ const PAGE_ENTRY_BYTES = 5
 
 export class OrderChecker implements IoLog, OrderModel {
   readonly nonce: bigint
+  readonly hasHeardAll: boolean
   readonly journal = new JournalModel()
   readonly slabs: readonly SlabModel[]
   readonly disk: StableDisk<Fact>
   /** How often each rule was asked, by name. */
   readonly asked = new Map<string, number>()
+  /** Reads the disk; null once nothing of it must be taken over any more. */
+  private read: ReadBlock | null
+  /** Writes that began while this was deaf and have not ended. */
+  private readonly unheard = new Map<number, { readonly block: number; readonly bytes: Uint8Array }>()
   private readonly deviceOffset: number
   private readonly summaryEnd: number
   /** By the beginning of a flush. */
@@ -67,11 +74,17 @@ export class OrderChecker implements IoLog, OrderModel {
   /** All copies of the summary are being written at once. */
   private isLoading = false
 
-  /** `deviceOffset` is added to a block of the log to give its pbn. */
+  /**
+   * `read` gives what is on the disk of a volume that is not new. `deviceOffset` is added to a block of the log to give
+   * its pbn.
+   */
   constructor(
     readonly layout: OrderLayout,
+    read: ReadBlock | null = null,
     deviceOffset = 0,
   ) {
+    this.read = read
+    this.hasHeardAll = read === null
     this.deviceOffset = deviceOffset
     this.nonce = BigInt(layout.nonceLow) + (BigInt(layout.nonceHigh) << 32n)
     const room = { plain: layout.slabJournalEntriesPerBlock, mixed: layout.slabJournalMixedEntriesPerBlock }
@@ -96,6 +109,7 @@ export class OrderChecker implements IoLog, OrderModel {
   // The log
 
   writeBegun(request: number, block: number, bytes: Uint8Array): void {
+    if (this.read !== null && !this.hears(request, block, bytes, this.read)) return
     const versions: Version<Fact>[] = []
     this.isLoading = bytes.length === SUMMARY_COPIES * BLOCKS_PER_COPY * BLOCK
     for (let i = 0; i * BLOCK < bytes.length; i++) {
@@ -110,11 +124,13 @@ export class OrderChecker implements IoLog, OrderModel {
   }
 
   flushBegun(request: number): void {
+    if (this.read !== null) return
     this.disk.beginFlush(request)
     this.limitsAtFlush.set(this.disk.now, this.headLimits)
   }
 
   ended(request: number, isDone: boolean): void {
+    if (this.read !== null) this.unheard.delete(request)
     this.disk.end(request, isDone)
     for (const began of this.limitsAtFlush.keys()) {
       if (began < this.disk.lastFlushBegan) this.limitsAtFlush.delete(began)
@@ -123,16 +139,38 @@ export class OrderChecker implements IoLog, OrderModel {
 
   /** A client's flush was answered that was asked for at `began`. */
   flushAnswered(began: number): void {
-    if (this.disk.flushedUpTo > began) return
+    if (this.read !== null || this.disk.flushedUpTo > began) return
     throw new OrderViolation('a flush before its answer', 'E3.8', 'no flush began since one was asked for')
   }
 
   /** An administrative command was answered: it leaves the volume in this state. */
   commandAnswered(state: number): void {
     const found = this.stableSuperBlock?.state
-    if (found === state) return
+    if (this.read !== null || found === state) return
     const sentence = `a command leaves state ${state}, the stable super block says ${found ?? 'nothing'}`
     throw new OrderViolation('super block before the answer', 'F8 (10), E9.3', sentence)
+  }
+
+  /** Whether a write is judged: the super block that ends the load is the first. */
+  private hears(request: number, block: number, bytes: Uint8Array, read: ReadBlock): boolean {
+    const isSuperBlock = block + this.deviceOffset === this.layout.superBlockPbn
+    const superBlock = isSuperBlock ? decodeSuperBlock(bytes) : null
+    if (superBlock?.state !== State.Dirty) {
+      this.unheard.set(request, { block, bytes: bytes.slice() })
+      return false
+    }
+    this.read = null
+    adoptDisk(this, superBlock, read)
+    const { summaryOrigin } = this.layout
+    for (let pbn = summaryOrigin; pbn < this.summaryEnd; pbn++) {
+      const kept = read(pbn).slice()
+      const fact = this.summaryFact({ pbn, bytes: kept }, NOTHING_COUNTED, false)
+      this.disk.adopt({ block: pbn, bytes: kept, fact, ended: 0, isLost: false })
+    }
+    // Slabs may be scrubbed meanwhile.
+    for (const [other, write] of this.unheard) this.writeBegun(other, write.block, write.bytes)
+    this.unheard.clear()
+    return true
   }
 
   // What rules ask
@@ -257,9 +295,14 @@ export class OrderChecker implements IoLog, OrderModel {
 
   /** Each slab's entry is judged by itself; a copy is only judged where it changes, but for a load. */
   private takeSummaryBlock(write: Write): Fact {
-    const { bytes, pbn } = write
+    const { pbn } = write
     const previous = [...this.disk.possible(pbn)].at(-1)?.fact
     const before = previous?.kind === 'summary' ? previous.counted : NOTHING_COUNTED
+    return this.summaryFact(write, before, true)
+  }
+
+  private summaryFact(write: Write, before: SummaryFact['counted'], isJudged: boolean): SummaryFact {
+    const { bytes, pbn } = write
     const first = ((pbn - this.layout.summaryOrigin) % BLOCKS_PER_COPY) * SUMMARY_ENTRIES_PER_BLOCK
     const counted = new Map<number, Counted>()
     for (const slab of this.slabs.slice(first, first + SUMMARY_ENTRIES_PER_BLOCK)) {
@@ -272,7 +315,7 @@ export class OrderChecker implements IoLog, OrderModel {
       }
       const newest = this.newestCounted(slab, tail)
       const now = newest === null ? null : { tail, newest, load, dirty }
-      this.judge(RULES.summary, { ...write, slab, counted: now, before: was })
+      if (isJudged) this.judge(RULES.summary, { ...write, slab, counted: now, before: was })
       if (now !== null) counted.set(slab.number, now)
     }
     return { kind: 'summary', counted }

@@ -106,6 +106,8 @@ export interface OrderModel {
   readonly disk: StableDisk<Fact>
   readonly journal: JournalModel
   readonly slabs: readonly SlabModel[]
+  /** Whether every write that the volume ever had was heard. */
+  readonly hasHeardAll: boolean
   /** What summaries say of a slab that a crash may leave, in any copy that counts. */
   possiblyCounted(slab: number): readonly Counted[]
   /** What the stable summary says of a slab, in the copy that counts; null while there is none. */

@@ -162,7 +162,8 @@ export const JOURNAL_RULES: readonly Rule<JournalWrite>[] = [
       for (const { to, isTree } of newEntries(block, model)) {
         if (isTree || to.pbn === 0) continue
         if (model.disk.unstable(to.pbn).length > 0) return `block ${to.pbn} is mapped and not stable`
-        if (model.disk.stable(to.pbn) === null) return `block ${to.pbn} is mapped and was never written`
+        if (model.hasHeardAll && model.disk.stable(to.pbn) === null)
+          return `block ${to.pbn} is mapped and was never written`
       }
       return null
     },
@@ -486,7 +487,7 @@ export const SUMMARY_RULES: readonly Rule<SummaryWrite>[] = [
       if (counted === null) return `the tail of slab ${slab.number} fits no block that was written`
       const { newest } = counted
       const origin = slab.start + layout.slabDataBlocks + layout.slabReferenceBlocks
-      for (let at = (before?.newest ?? 0) + 1; at <= newest; at++) {
+      for (let at = Math.max(before?.newest ?? 0, slab.adopted) + 1; at <= newest; at++) {
         const fact = disk.stable(origin + (at % layout.slabJournalBlocks))?.fact
         if (fact?.kind !== 'slab journal' || fact.block.sequence < at)
           return `the summary counts block ${at} of slab ${slab.number}, which is not stable`

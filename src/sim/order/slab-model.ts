@@ -49,6 +49,8 @@ export class SlabModel {
   /** Counters as they are after change `countedTo`. */
   private readonly counters: Uint8Array
   private countedTo = 0
+  /** Blocks up to this one were there before anyone listened: their places are before all changes, if not known. */
+  adopted = 0
 
   constructor(
     readonly number: number,
@@ -71,6 +73,26 @@ export class SlabModel {
   addDecrement({ from, sequence, index, durableAt }: Entry): void {
     const kind = Kind.Decrement
     this.changes.push({ sequence, durableAt, index: 2 * index + 1, sbn: from.pbn - this.start, kind })
+  }
+
+  /** Takes over the journal as it lies on the disk: its newest block, and those that a replay would read. */
+  adopt(newest: number, blocks: readonly SlabJournalBlock[]): void {
+    this.adopted = newest
+    this.nextSequence = newest + 1
+    this.head = newest + 1
+    for (const block of blocks) {
+      for (const { sbn, kind } of block.entries) {
+        this.changes.push({ sbn, kind, sequence: 0, index: 0, durableAt: 0 })
+      }
+      this.write(block)
+    }
+    if (blocks.length > 0) this.head = blocks[0].sequence
+    this.countedTo = this.changes.length
+  }
+
+  /** Takes over a counter as the map makes it. */
+  adoptCount(sbn: number, count: number): void {
+    this.counters[sbn] = count
   }
 
   change(number: number): Change {
@@ -104,6 +126,7 @@ export class SlabModel {
     if (sequence === 0 && index === 0) return 0
     const written = this.blocks.get(sequence)
     if (written !== undefined) return written.first + index < written.end ? written.first + index : null
+    if (sequence <= this.adopted) return 0
     let first = this.nextChange
     for (let at = this.nextSequence; at < sequence; at++) first = this.endOfBlock(first)
     const isThere = sequence >= this.nextSequence && first + index < this.endOfBlock(first)

@@ -56,13 +56,19 @@ export class StableDisk<Fact> {
     this.underWay.set(request, { versions: [], began: ++this.now })
   }
 
+  /** A request that began before anyone listened is none of ours. */
   end(request: number, isDone: boolean): void {
     this.now++
     const ended = this.underWay.get(request)
-    if (ended === undefined) throw new Error(`request ${request} ends, but never began`)
+    if (ended === undefined) return
     this.underWay.delete(request)
     if (ended.versions.length > 0) this.endWrite(ended.versions, isDone)
     else this.endFlush(ended.began, isDone)
+  }
+
+  /** Takes what lies on the disk for stable. */
+  adopt(version: Version<Fact>): void {
+    this.history(version.block).stable = version
   }
 
   /** Nothing is under way, and every write that has ended is stable or lost. */

@@ -9,6 +9,10 @@ export class WatchedTarget implements ExportTarget {
     private readonly order: OrderChecker,
   ) {}
 
+  forClient(): ExportTarget {
+    return new WatchedTarget(this.target.forClient(), this.order)
+  }
+
   get sizeBytes(): number {
     return this.target.sizeBytes
   }

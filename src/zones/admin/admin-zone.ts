@@ -29,12 +29,13 @@ import {
   type Op,
   PackerOp,
   PhysicalOp,
+  RepairOp,
   Room,
 } from '../../vio/opcodes.js'
 import { IoKind } from '../../vio/vio-table.js'
-import type { ZoneCounts } from '../../vio/volume.js'
+import { isRebuild, LoadKind, type ZoneCounts } from '../../vio/volume.js'
 import { enterReadOnly, type ZoneContext } from '../../vio/zone-context.js'
-import { AdminState, SEQUENCES, type Sequence } from './commands.js'
+import { AdminState, LOADS, type RoomStep, SEQUENCES, type Sequence } from './commands.js'
 import { SuperBlockWriter } from './super-block-writer.js'
 
 /** A room that takes part in administration: how many zones it has, and its messages. */
@@ -61,6 +62,7 @@ const ROOMS: ReadonlyMap<Room, AdministeredRoom> = new Map<Room, AdministeredRoo
   [Room.Packer, { zones: ONE, administer: PackerOp.Administer, enterReadOnly: PackerOp.EnterReadOnly }],
   [Room.Flush, { zones: ONE, administer: FlushOp.Administer, enterReadOnly: FlushOp.EnterReadOnly }],
   [Room.Index, { zones: (c) => c.index, administer: IndexOp.Administer, enterReadOnly: null }],
+  [Room.Repair, { zones: ONE, administer: RepairOp.Administer, enterReadOnly: null }],
 ])
 
 /** How far the entry into read-only mode has come. */
@@ -92,10 +94,15 @@ export class AdminZone implements Zone {
   /** The command waits for the entry into read-only mode. */
   private waiting = false
 
+  /** The volume was not closed, or was closed before it had recovered. */
+  private readonly startsRecovering: boolean
+
   constructor(
     private readonly context: ZoneContext,
     superBlock: SuperBlock,
   ) {
+    this.startsRecovering =
+      superBlock.state === VolumeState.Recovering || context.volume.load === LoadKind.Recovery
     const { first, count } = context.pools.admin
     assert(count === 2, 'the admin zone has a vio for the super block and one for a flush')
     this.writer = new SuperBlockWriter(context, first, superBlock)
@@ -125,15 +132,22 @@ export class AdminZone implements Zone {
 
   private start(command: AdminCommand): void {
     assert(this.sequence === null, 'one administrative command at a time')
-    const sequence = SEQUENCES[command][this.state]
+    const sequence = this.sequenceOf(command)
     if (sequence === undefined) return this.answer(Status.InvalidRequest)
     this.command = command
     this.sequence = sequence
     this.step = 0
     this.zone = 0
     this.context.boards.clearPhase()
+    this.context.boards.atRest = false
     if (this.readOnly === ReadOnlyEntry.Delayed && sequence.endsIn === AdminState.Running) this.tellRooms()
-    this.next()
+    if (command === AdminCommand.Load && this.context.volume.load === LoadKind.ReadOnly) this.beReadOnly()
+    else this.next()
+  }
+
+  private sequenceOf(command: AdminCommand): Sequence | undefined {
+    if (command !== AdminCommand.Load) return SEQUENCES[command][this.state]
+    return this.state === AdminState.Initial ? LOADS[this.context.volume.load] : undefined
   }
 
   /** Begins the step that is due, or ends the command. */
@@ -144,7 +158,7 @@ export class AdminZone implements Zone {
     const step = sequence.steps[this.step]
     switch (step.kind) {
       case 'room':
-        return this.visit(step.room)
+        return this.visit(step)
       case 'flush':
         return this.flushStorage()
       case 'super block':
@@ -162,10 +176,10 @@ export class AdminZone implements Zone {
     return this.command === AdminCommand.Load && this.context.boards.phaseStatus !== Status.Success
   }
 
-  private visit(which: Room): void {
-    const room = roomOf(which)
+  private visit(step: RoomStep): void {
+    const room = roomOf(step.room)
     if (this.zone === room.zones(this.context.counts)) return this.stepDone()
-    this.context.post.send(hop(room.administer, this.zone), this.command)
+    this.context.post.send(hop(room.administer, this.zone), step.ask ?? this.command)
   }
 
   private zoneDone(zone: number): void {
@@ -178,7 +192,8 @@ export class AdminZone implements Zone {
     const { placement, post, vios } = this.context
     const vio = this.flushVio
     vios.status[vio] = Status.Success
-    vios.aim(vio, IoKind.Metadata, ZERO_BLOCK, vios.bufferAt(vio), 0, hop(AdminOp.StorageFlushed, 0))
+    // Of no kind of metadata: it is for what users wrote, and counts as their flushes do.
+    vios.aim(vio, IoKind.Data, ZERO_BLOCK, vios.bufferAt(vio), 0, hop(AdminOp.StorageFlushed, 0))
     post.send(hop(BioOp.Flush, placement.writer), vio)
   }
 
@@ -195,7 +210,8 @@ export class AdminZone implements Zone {
     const isReadOnly = boards.readOnlyReason !== Status.Success
     const hasFailed = state === VolumeState.Clean && boards.phaseStatus !== Status.Success
     if (isReadOnly || hasFailed) return this.stepDone()
-    this.writer.write(state)
+    const isUnfinished = state === VolumeState.Clean && boards.isRecovering
+    this.writer.write(isUnfinished ? VolumeState.Recovering : state)
   }
 
   private superBlockWritten(): void {
@@ -217,10 +233,20 @@ export class AdminZone implements Zone {
     if (this.waitsForReadOnly()) return
     const { boards } = this.context
     const failed = this.loadHasFailed
+    if (!failed && this.command === AdminCommand.Load && this.startsRecovering) boards.enterRecovery()
     this.state = failed ? AdminState.Failed : sequence.endsIn
     this.sequence = null
-    const excused = !failed && boards.readOnlyReason !== Status.Success
+    boards.atRest = this.isAtRest
+    const isReadOnly = boards.readOnlyReason !== Status.Success
+    if (this.state === AdminState.Saved && !isReadOnly && boards.phaseStatus === Status.Success) {
+      assert(this.context.journalLocks.areFree, 'nobody needs the journal of a saved volume')
+    }
+    const excused = !failed && isReadOnly
     this.answer(excused ? Status.Success : boards.phaseStatus)
+  }
+
+  private get isAtRest(): boolean {
+    return this.state === AdminState.Suspended || this.state === AdminState.Saved
   }
 
   private answer(status: Status): void {
@@ -244,10 +270,15 @@ export class AdminZone implements Zone {
     this.next()
   }
 
+  /** A volume that is read-only on the disk stays untouched, and a rebuild that fails may be tried again. */
+  private get keepsState(): boolean {
+    const { load } = this.context.volume
+    return load === LoadKind.ReadOnly || (isRebuild(load) && !this.writer.hasWritten)
+  }
+
   private enterReadOnly(): void {
     assert(this.readOnly === ReadOnlyEntry.None, 'the first error is the only one to be told')
-    const atRest = this.state === AdminState.Suspended || this.state === AdminState.Saved
-    if (this.sequence === null && atRest) this.readOnly = ReadOnlyEntry.Delayed
+    if (this.sequence === null && this.isAtRest) this.readOnly = ReadOnlyEntry.Delayed
     else this.tellRooms()
   }
 
@@ -266,7 +297,18 @@ export class AdminZone implements Zone {
     if (!this.writer.isWriting) this.saveReadOnly()
   }
 
+  /** It says READ_ONLY on the disk: the rooms must know before they are loaded. */
+  private beReadOnly(): void {
+    this.context.boards.setReadOnlyReason(Status.ReadOnly)
+    this.waiting = true
+    this.tellRooms()
+  }
+
   private saveReadOnly(): void {
+    if (this.keepsState) {
+      this.readOnly = ReadOnlyEntry.Done
+      return this.goOn()
+    }
     this.readOnly = ReadOnlyEntry.Writing
     this.writer.write(VolumeState.ReadOnly)
   }

@@ -4,7 +4,8 @@
  * done; a start goes the other way.
  */
 import { VolumeState } from '../../format/super-block.js'
-import { AdminCommand, Room } from '../../vio/opcodes.js'
+import { AdminCommand, RepairStep, Room } from '../../vio/opcodes.js'
+import { LoadKind } from '../../vio/volume.js'
 
 /** How the volume stands, as the admin zone sees it. */
 export enum AdminState {
@@ -23,6 +24,8 @@ export enum AdminState {
 export interface RoomStep {
   readonly kind: 'room'
   readonly room: Room
+  /** What the zones are asked; the command itself if it is null. */
+  readonly ask: RepairStep | null
 }
 
 /** A flush of the store. */
@@ -30,7 +33,11 @@ export interface FlushStep {
   readonly kind: 'flush'
 }
 
-/** The super block is written with a state; not in read-only mode, and not clean after an error. */
+/**
+ * The super block is written with a state; not in read-only mode, and not clean after an error. A volume that saves
+ * before its last slab is scrubbed is not CLEAN but RECOVERING. (dm-vdo leaves that word on the disk when it resumes,
+ * and would lose what a crash then finds in the journal; here it becomes DIRTY like CLEAN does.)
+ */
 export interface SuperBlockStep {
   readonly kind: 'super block'
   readonly state: VolumeState
@@ -43,13 +50,12 @@ export interface Sequence {
   readonly endsIn: AdminState
 }
 
-const room = (which: Room): RoomStep => ({ kind: 'room', room: which })
+const room = (which: Room, ask: RepairStep | null = null): RoomStep => ({ kind: 'room', room: which, ask })
+const FLUSH: FlushStep = { kind: 'flush' }
 const superBlock = (state: VolumeState): SuperBlockStep => ({ kind: 'super block', state })
 
-const LOAD: readonly Step[] = [
-  room(Room.Journal),
-  room(Room.Physical),
-  superBlock(VolumeState.Dirty),
+/** What serves requests, from those who answer to those who ask. */
+const OPEN: readonly Step[] = [
   room(Room.Logical),
   room(Room.Hash),
   room(Room.Packer),
@@ -57,12 +63,69 @@ const LOAD: readonly Step[] = [
   room(Room.Index),
 ]
 
+const LOAD: readonly Step[] = [
+  room(Room.Journal),
+  room(Room.Physical),
+  superBlock(VolumeState.Dirty),
+  ...OPEN,
+]
+
+/**
+ * After a crash. The journal is replayed into the map, and then, with the map on disk, into the slab journals; with the
+ * super block the old journal is history. Each step can be done again, so a crash at any point is one crash more.
+ */
+const RECOVER: readonly Step[] = [
+  room(Room.Repair, RepairStep.Recover),
+  room(Room.Logical, RepairStep.Recover),
+  FLUSH,
+  room(Room.Physical, RepairStep.Recover),
+  room(Room.Repair, RepairStep.ReplaySlabs),
+  room(Room.Physical, RepairStep.ReplaySlabs),
+  room(Room.Repair, RepairStep.Restart),
+  superBlock(VolumeState.Dirty),
+  room(Room.Journal),
+  room(Room.Physical),
+  ...OPEN,
+]
+
+/**
+ * The map is trusted, with what the journal can still add to it; journals, summary and counts of all slabs are made anew.
+ * The state on disk asks for a rebuild until it is done, so one that is cut short is begun again.
+ */
+const REBUILD: readonly Step[] = [
+  room(Room.Repair, RepairStep.Recover),
+  room(Room.Logical, RepairStep.Recover),
+  FLUSH,
+  room(Room.Physical, RepairStep.Forget),
+  room(Room.Repair, RepairStep.Recount),
+  room(Room.Logical, RepairStep.Recover),
+  FLUSH,
+  room(Room.Physical, RepairStep.SaveCounts),
+  room(Room.Repair, RepairStep.Restart),
+  superBlock(VolumeState.Dirty),
+  room(Room.Journal),
+  room(Room.Physical),
+  ...OPEN,
+]
+
+/** Slabs are not looked at: nothing is allocated, counted or shared. */
+const LOAD_READ_ONLY: readonly Step[] = [room(Room.Journal), ...OPEN]
+
+/** How a volume is loaded, by what it needs. */
+export const LOADS: Readonly<Record<LoadKind, Sequence>> = {
+  [LoadKind.Normal]: { steps: LOAD, endsIn: AdminState.Running },
+  [LoadKind.Recovery]: { steps: RECOVER, endsIn: AdminState.Running },
+  [LoadKind.Rebuild]: { steps: REBUILD, endsIn: AdminState.Running },
+  [LoadKind.Upgrade]: { steps: REBUILD, endsIn: AdminState.Running },
+  [LoadKind.ReadOnly]: { steps: LOAD_READ_ONLY, endsIn: AdminState.Running },
+}
+
 const DRAIN: readonly Step[] = [
   room(Room.Packer),
   room(Room.Hash),
   room(Room.Index),
   room(Room.Flush),
-  { kind: 'flush' },
+  FLUSH,
   room(Room.Logical),
   room(Room.Journal),
   room(Room.Physical),
@@ -78,11 +141,10 @@ const START: readonly Step[] = [
   room(Room.Flush),
 ]
 
-/** What a command does in each state; a state that is not listed refuses it. */
-export const SEQUENCES: Readonly<Record<AdminCommand, Partial<Record<AdminState, Sequence>>>> = {
-  [AdminCommand.Load]: {
-    [AdminState.Initial]: { steps: LOAD, endsIn: AdminState.Running },
-  },
+/** What each command but Load does in each state; a state that is not listed refuses it. */
+export const SEQUENCES: Readonly<
+  Record<Exclude<AdminCommand, AdminCommand.Load>, Partial<Record<AdminState, Sequence>>>
+> = {
   [AdminCommand.Suspend]: {
     [AdminState.Running]: { steps: DRAIN, endsIn: AdminState.Suspended },
     [AdminState.Suspended]: { steps: [], endsIn: AdminState.Suspended },

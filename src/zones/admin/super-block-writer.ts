@@ -20,6 +20,8 @@ export class SuperBlockWriter {
   private superBlock: SuperBlock
   private readonly block: Uint8Array
   private writing = false
+  /** Whether the super block is no longer what it was when the volume was opened. */
+  hasWritten = false
 
   constructor(
     private readonly context: ZoneContext,
@@ -44,6 +46,8 @@ export class SuperBlockWriter {
     this.superBlock = {
       ...this.superBlock,
       state,
+      completeRecoveries: boards.completeRecoveries,
+      readOnlyRecoveries: boards.readOnlyRecoveries,
       journalStart: boards.journalNext,
       logicalBlocksUsed: boards.logicalBlocksUsed,
       blockMapDataBlocks: boards.blockMapDataBlocks,
@@ -64,6 +68,8 @@ export class SuperBlockWriter {
   written(): Status {
     assert(this.writing, 'a write that is done was started')
     this.writing = false
-    return this.context.vios.status[this.vio]
+    const status = this.context.vios.status[this.vio]
+    if (status === Status.Success) this.hasWritten = true
+    return status
   }
 }

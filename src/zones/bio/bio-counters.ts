@@ -12,21 +12,23 @@ const FUA = 4
 /** From the first counter of a family to the first of the same family's completed ones. */
 const COMPLETED = Counter.BiosOutCompletedRead - Counter.BiosOutRead
 
-const NO_PART = -1
+const NONE = -1
 
-/** The family of each kind, by IoKind, and the part of it that is counted beside it. */
-const FAMILIES: Readonly<Record<IoKind, Counter>> = {
+/** The family of each kind, by IoKind, and the part of it that is counted beside it. VDO does not count the index. */
+const FAMILIES: Readonly<Record<IoKind, Counter | typeof NONE>> = {
+  [IoKind.Index]: NONE,
   [IoKind.Data]: Counter.BiosOutRead,
   [IoKind.Compressed]: Counter.BiosOutRead,
   [IoKind.PageCache]: Counter.BiosMetaRead,
   [IoKind.Metadata]: Counter.BiosMetaRead,
   [IoKind.Journal]: Counter.BiosMetaRead,
 }
-const PARTS: Readonly<Record<IoKind, Counter | typeof NO_PART>> = {
-  [IoKind.Data]: NO_PART,
-  [IoKind.Compressed]: NO_PART,
+const PARTS: Readonly<Record<IoKind, Counter | typeof NONE>> = {
+  [IoKind.Index]: NONE,
+  [IoKind.Data]: NONE,
+  [IoKind.Compressed]: NONE,
   [IoKind.PageCache]: Counter.BiosPageCacheRead,
-  [IoKind.Metadata]: NO_PART,
+  [IoKind.Metadata]: NONE,
   [IoKind.Journal]: Counter.BiosJournalRead,
 }
 
@@ -49,7 +51,7 @@ export class BioCounters {
     this.addWrite(kind, flags, COMPLETED)
   }
 
-  /** A flush of the flusher's is a user's and has a counter of its own. */
+  /** A flush for users, or before a volume comes to rest, has a counter of its own. */
   flushes(kind: IoKind): void {
     if (FAMILIES[kind] === Counter.BiosOutRead) this.row[Counter.FlushOut]++
     else this.addFlush(kind, 0)
@@ -71,8 +73,9 @@ export class BioCounters {
   }
 
   private add(kind: IoKind, place: number): void {
-    this.row[FAMILIES[kind] + place]++
+    const family = FAMILIES[kind]
+    if (family !== NONE) this.row[family + place]++
     const part = PARTS[kind]
-    if (part !== NO_PART) this.row[part + place]++
+    if (part !== NONE) this.row[part + place]++
   }
 }

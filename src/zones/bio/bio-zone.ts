@@ -40,9 +40,9 @@ enum Stage {
   Flush,
 }
 
-/** Queues: writes that may start (data and packed blocks are neighbours, so they share one), then syncs. */
+/** Queues: writes that may start, by kind (data and packed blocks are neighbours, so they share one), then syncs. */
 const MOST_URGENT = IoKind.Journal
-const LEAST_URGENT = IoKind.Compressed
+const LEAST_URGENT = IoKind.Index
 const NEXT_SYNC = MOST_URGENT + 1
 const THIS_SYNC = MOST_URGENT + 2
 const QUEUES = MOST_URGENT + 3
@@ -73,6 +73,7 @@ export class BioZone implements Zone {
   receive(op: BioOp, operand: number): void {
     const vio = operand as VioIndex
     assert(this.stages[vio] === Stage.Idle, 'a vio is with bio once')
+    assert(!this.context.boards.atRest, 'a volume at rest leaves its store alone')
     if (this.context.vios.status[vio] !== Status.Success) return this.goBack(vio)
     switch (op) {
       case BioOp.Read:
@@ -127,7 +128,8 @@ export class BioZone implements Zone {
 
   private makeReady(vio: VioIndex): void {
     this.stages[vio] = Stage.Writing
-    this.queues.push(Math.max(this.context.vios.ioKind[vio], LEAST_URGENT), vio)
+    const kind = this.context.vios.ioKind[vio]
+    this.queues.push(kind === IoKind.Data ? IoKind.Compressed : kind, vio)
     this.readyWrites++
   }
 

@@ -10,8 +10,9 @@
  *          a time           a write that old    for all that are ready
  * ```
  *
- * Flushes that wait when a round begins share its generation. They go home in order. Nothing here depends on
- * whether the volume is read-only: a flush is as good as the store's.
+ * Flushes that wait when a round begins share its generation. They go home in order. In read-only mode a flush is
+ * as good as the store's, unless a write was lost that its client had been told of: from then on no flush can
+ * promise that what was acknowledged is there.
  */
 import { assert, unreachable } from '../../base/assert.js'
 import { type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
@@ -39,6 +40,8 @@ export class FlushZone implements Zone {
   private readonly queues: WaitQueues
   private readonly flushVio: VioIndex
   private state = FlusherState.Quiescent
+  /** The newest generation that a flush was done for. */
+  private flushedGeneration = -1
   /** The generation that writes join now, or, during a round, the one being closed. */
   private generation = 0
 
@@ -125,10 +128,13 @@ export class FlushZone implements Zone {
   }
 
   private flushed(): void {
-    const { post, vios } = this.context
+    const { boards, post, vios } = this.context
+    if (boards.hasLostWrite) vios.fail(this.flushVio, Status.ReadOnly)
     for (;;) {
       const vio = this.queues.shift(FLUSHING) as VioIndex
       if (vio < 0) break
+      assert(vios.flushGeneration[vio] >= this.flushedGeneration, 'flushes are done in their order')
+      this.flushedGeneration = vios.flushGeneration[vio]
       vios.status[vio] = vios.status[this.flushVio]
       post.send(hop(FrontOp.FlushDone, 0), vio)
     }

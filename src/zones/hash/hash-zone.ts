@@ -11,14 +11,16 @@
  * order.
  */
 import { assert, unreachable } from '../../base/assert.js'
-import { NO_VIO, type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
+import { NO_VIO, pbn, type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
 import { Status } from '../../base/status.js'
+import { advicePbn, adviceState, isAdvice } from '../../format/advice.js'
 import { BLOCK_SIZE } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
+import { IndexStage } from '../../vio/boards.js'
 import { afterHashLock, toCleanup } from '../../vio/cleanup-path.js'
 import { cancelCompression, endCompression, mayCompress } from '../../vio/compression.js'
 import { Counter } from '../../vio/counters.js'
-import { IndexRequestKind } from '../../vio/dedupe-contexts.js'
+import { CONTEXT_BYTES, IndexRequestKind } from '../../vio/dedupe-contexts.js'
 import { AdminCommand, HashOp, type Hop } from '../../vio/opcodes.js'
 import { toVerify } from '../../vio/read-path.js'
 import { MappingState, VioFlag } from '../../vio/vio-table.js'
@@ -183,7 +185,8 @@ export class HashZone implements Zone {
   }
 
   private get mayAsk(): boolean {
-    return this.context.boards.deduplicating && !this.readOnly
+    const { boards } = this.context
+    return boards.deduplicating && boards.indexStage === IndexStage.Open && !this.readOnly
   }
 
   private answered(row: number): void {
@@ -201,20 +204,20 @@ export class HashZone implements Zone {
   /** The index may say anything: only a data block in a possible state is worth a look. */
   private isUsable(row: number): boolean {
     const { contexts, placement, counters } = this.context
-    if (contexts.found[row] === 0) return false
-    const state = contexts.adviceState[row]
+    const { known } = contexts
+    const at = row * CONTEXT_BYTES
+    if (contexts.locations[row] === 0 || !isAdvice(known, at)) return false
+    const state = adviceState(known, at)
     const usable =
-      state !== MappingState.Unmapped &&
-      state <= HIGHEST_STATE &&
-      placement.isDataBlock(contexts.advicePbn[row])
+      state !== MappingState.Unmapped && state <= HIGHEST_STATE && placement.isDataBlock(advicePbn(known, at))
     if (!usable) counters[Counter.InvalidAdvicePbn]++
     return usable
   }
 
   private startWithAdvice(lock: number, agent: VioIndex, row: number): void {
-    const { contexts } = this.context
-    this.locks.duplicatePbn[lock] = contexts.advicePbn[row]
-    this.locks.duplicateState[lock] = contexts.adviceState[row]
+    const { known } = this.context.contexts
+    this.locks.duplicatePbn[lock] = pbn(advicePbn(known, row * CONTEXT_BYTES))
+    this.locks.duplicateState[lock] = adviceState(known, row * CONTEXT_BYTES)
     this.startLocking(lock, agent)
   }
 
@@ -341,6 +344,7 @@ export class HashZone implements Zone {
 
   private finishDeduping(lock: number, vio: VioIndex): void {
     const { locks } = this
+    assert(locks.agent[lock] === NO_VIO && !locks.hasWaiters(lock), 'nobody waits while all share')
     if (locks.memberCount[lock] > 1) return this.leave(lock, vio)
     locks.agent[lock] = vio
     if (locks.updateAdvice[lock] === 1) this.startUpdating(lock, vio)
@@ -482,6 +486,7 @@ export class HashZone implements Zone {
         return phaseDone(this.context, Status.Success)
       case AdminCommand.Suspend:
       case AdminCommand.Save:
+        assert(this.locks.size === 0, 'requests are drained before zones')
         this.draining = true
         return this.finishDrain()
       default:

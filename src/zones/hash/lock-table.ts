@@ -109,6 +109,7 @@ export class HashLockTable {
 
   enter(lock: number, state: HashLockState): void {
     assert(mayFollow(this.state[lock], state), 'a hash lock follows its arrows')
+    assert(this.agent[lock] !== NO_VIO, 'an agent leads its lock from state to state')
     this.state[lock] = state
   }
 

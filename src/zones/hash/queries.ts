@@ -9,8 +9,15 @@ import { assert } from '../../base/assert.js'
 import { FreeList, NONE_FREE } from '../../base/free-list.js'
 import { type Column, NO_VIO, type Pbn, type VioIndex } from '../../base/ids.js'
 import { IntrusiveLists, NO_ENTRY } from '../../base/intrusive-list.js'
+import { encodeAdvice } from '../../format/advice.js'
 import { Counter } from '../../vio/counters.js'
-import { ContextState, contextsPerZone, type IndexRequestKind } from '../../vio/dedupe-contexts.js'
+import {
+  CONTEXT_BYTES,
+  ContextState,
+  contextsPerZone,
+  type IndexRequestKind,
+} from '../../vio/dedupe-contexts.js'
+import { IndexPlacement } from '../../vio/index-placement.js'
 import { HashOp, hop, IndexOp } from '../../vio/opcodes.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
 
@@ -26,6 +33,7 @@ export class Queries {
   private readonly open: IntrusiveLists
   private readonly vios: Column<number, VioIndex>
   private readonly askedAt: Float64Array
+  private readonly placement: IndexPlacement
   private timerIsSet = false
 
   constructor(private readonly context: ZoneContext) {
@@ -35,6 +43,7 @@ export class Queries {
     this.open = new IntrusiveLists(count, 1)
     this.vios = new Int32Array(count) as unknown as Column<number, VioIndex>
     this.askedAt = new Float64Array(count)
+    this.placement = new IndexPlacement(context.shape, context.counts)
   }
 
   /** Whether every context is home. */
@@ -44,7 +53,7 @@ export class Queries {
 
   /** Asks on behalf of a vio. False if there is no context: the vio goes on without an answer. */
   ask(vio: VioIndex, kind: IndexRequestKind, offeredPbn: Pbn, offeredState: number): boolean {
-    const { contexts, vios, counters, placement, post } = this.context
+    const { contexts, vios, counters, post } = this.context
     const entry = this.free.take()
     if (entry === NONE_FREE) {
       counters[Counter.QueriesSkipped]++
@@ -52,17 +61,16 @@ export class Queries {
       return false
     }
     const row = this.firstRow + entry
-    contexts.kind[row] = kind
-    for (let word = 0; word < 4; word++) contexts.name[row * 4 + word] = vios.name[vio * 4 + word]
-    contexts.offeredPbn[row] = offeredPbn
-    contexts.offeredState[row] = offeredState
+    contexts.kinds[row] = kind
+    for (let word = 0; word < 4; word++) contexts.nameWords[row * 4 + word] = vios.name[vio * 4 + word]
+    encodeAdvice(contexts.offered, row * CONTEXT_BYTES, offeredPbn, offeredState)
     assert(contexts.swap(row, ContextState.Idle, ContextState.Pending), 'a free context is idle')
     this.vios[entry] = vio
     this.askedAt[entry] = post.nowMs
     this.open.append(OPEN, entry)
     counters[Counter.CurrentDedupeQueries]++
     this.setTimer()
-    post.send(hop(IndexOp.Request, placement.indexZone((vios.name[vio * 4] >>> 8) & 0xff)), row)
+    post.send(hop(IndexOp.Request, this.placement.zoneOf(contexts.names, row * CONTEXT_BYTES)), row)
     return true
   }
 
@@ -74,9 +82,10 @@ export class Queries {
     const { contexts, counters } = this.context
     const entry = row - this.firstRow
     const inTime = contexts.swap(row, ContextState.Complete, ContextState.Idle)
+    // A context is in use until it is back, in time or not.
+    counters[Counter.CurrentDedupeQueries]--
     if (inTime) {
       this.open.remove(entry)
-      counters[Counter.CurrentDedupeQueries]--
     } else {
       const late = contexts.swap(row, ContextState.TimedOutComplete, ContextState.Idle)
       assert(late, 'an answered context is complete')
@@ -98,7 +107,6 @@ export class Queries {
       // Lost to the index: the answer is on its way here.
       if (!contexts.swap(this.firstRow + entry, ContextState.Pending, ContextState.TimedOut)) continue
       this.open.remove(entry)
-      counters[Counter.CurrentDedupeQueries]--
       counters[Counter.DedupeAdviceTimeouts]++
       return this.vios[entry]
     }

@@ -54,6 +54,12 @@ export class JournalRing {
     this.reset()
   }
 
+  /** Goes on with another number than it was made with; nothing older is needed. */
+  restart(start: SequenceNumber): void {
+    this.tail = start
+    this.reset()
+  }
+
   /** Nothing in the journal is needed any more: all of it is room. */
   reset(): void {
     this.blockMapHead = this.tail

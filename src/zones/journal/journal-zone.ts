@@ -74,6 +74,8 @@ export class JournalZone implements Zone {
     this.flushVio = (pools.journal.first + pools.journal.count - 1) as VioIndex
     boards.logicalBlocksUsed = volume.logicalBlocksUsed
     boards.blockMapDataBlocks = volume.blockMapDataBlocks
+    boards.completeRecoveries = volume.completeRecoveries
+    boards.readOnlyRecoveries = volume.readOnlyRecoveries
     boards.journalNext = journalStart
     boards.era = journalStart
   }
@@ -345,9 +347,7 @@ export class JournalZone implements Zone {
   private administer(command: AdminCommand): void {
     switch (command) {
       case AdminCommand.Load:
-        assert(this.state === JournalState.Quiescent, 'a journal is loaded once')
-        this.state = JournalState.Running
-        return phaseDone(this.context, Status.Success)
+        return this.load()
       case AdminCommand.Suspend:
       case AdminCommand.Save:
         assert(this.state === JournalState.Running, 'only a running journal drains')
@@ -359,6 +359,16 @@ export class JournalZone implements Zone {
       default:
         return unreachable('the journal knows the commands', command)
     }
+  }
+
+  /** Repair may have said where to go on. */
+  private load(): void {
+    assert(this.state === JournalState.Quiescent, 'a journal is loaded once')
+    const { boards } = this.context
+    this.ring.restart(boards.journalNext)
+    boards.era = this.ring.tail
+    this.state = JournalState.Running
+    phaseDone(this.context, Status.Success)
   }
 
   private checkDrained(): void {
@@ -382,7 +392,8 @@ export class JournalZone implements Zone {
       this.context.boards.era = this.ring.tail
     }
     this.saving = false
-    // Locks may have gone while nobody looked.
+    // Locks may have gone while nobody looked, and zones that rested have passed over what was asked of them.
+    this.commitsDue = true
     this.reap()
     phaseDone(this.context, Status.Success)
   }

@@ -151,7 +151,7 @@ export class TailBlocks {
       boards.logicalBlocksUsed,
       boards.blockMapDataBlocks,
       journalCheckByte(sequence, volume.journalBlocks),
-      volume.recoveryCount,
+      boards.completeRecoveries % 256,
     )
   }
 

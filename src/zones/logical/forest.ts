@@ -9,6 +9,7 @@ import { assert } from '../../base/assert.js'
 import { type Lbn, type Pbn, pbn, ZERO_BLOCK } from '../../base/ids.js'
 import { formatPage, judgePage, PageVerdict } from '../../format/block-map-page.js'
 import { BLOCK_SIZE, ENTRIES_PER_PAGE, TREE_HEIGHT } from '../../format/constants.js'
+import { Counter } from '../../vio/counters.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
 
 /** The height of the pages at fixed places. */
@@ -126,8 +127,10 @@ export class Forest {
 
   private makeRoom(row: number, place: Pbn): void {
     assert(this.places[row] === 0 && place !== ZERO_BLOCK, 'a page enters memory once')
-    if (this.used === this.segments.length * PAGES_PER_SEGMENT)
+    if (this.used === this.segments.length * PAGES_PER_SEGMENT) {
       this.segments.push(new Uint8Array(SEGMENT_BYTES))
+      this.context.counters[Counter.PrivateBytes] += SEGMENT_BYTES
+    }
     this.slots[row] = this.used++
     this.places[row] = place
   }

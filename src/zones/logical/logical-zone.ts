@@ -29,7 +29,10 @@ import {
   JournalOp,
   LogicalOp,
   PhysicalOp,
+  RepairOp,
+  RepairStep,
 } from '../../vio/opcodes.js'
+import { readPatchLength, readPatchPbn, readPatchSlot, readPatchState } from '../../vio/page-patch.js'
 import { afterData, toMappedRead } from '../../vio/read-path.js'
 import { IoKind, MappingState, VioFlag } from '../../vio/vio-table.js'
 import { isWholeDiscard, mayAcknowledge, needsBlock, toEviction, toJournal } from '../../vio/write-path.js'
@@ -43,6 +46,9 @@ import { MapVios } from './map-vios.js'
 import { cachePagesPerZone, PAGE_REFUSED, PAGE_WAITS, PageCache, type PageUser } from './page-cache.js'
 import { WriteOut } from './write-out.js'
 
+/** Stands for the journal while pages are patched: nothing in them waits for it. */
+const PATCH_ERA = 1
+
 /** What a vio wants of its leaf page. */
 enum Want {
   /** Its data: a read, or the first half of a partial write. */
@@ -51,6 +57,8 @@ enum Want {
   OldMapping = 1,
   /** To enter its new mapping. */
   Update = 2,
+  /** To enter what a repair vio brings. */
+  Patch = 3,
 }
 
 /** Normal → (draining →) quiescent → normal. A zone begins quiescent. */
@@ -59,6 +67,8 @@ enum ZoneState {
   Suspending,
   Saving,
   Quiescent,
+  /** Before the load: pages that repair had patched are being written. */
+  Recovering,
 }
 
 export class LogicalZone implements Zone, SlotSeeker, PageUser {
@@ -72,6 +82,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private readonly writeOut: WriteOut
   private state = ZoneState.Quiescent
   private isLoaded = false
+  /** Repair has changed pages. */
+  private isPatched = false
   private readOnly = false
   /** Which of reads and writes of pages may take the next free vio first. */
   private readsFirst = true
@@ -84,6 +96,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private readonly answers: Uint8Array
   /** Blocks that a discard may pass over because they have no leaf. */
   private readonly skips: Int32Array
+  /** Lbns (of a volume that becomes read-only) whose old block was let go, and maybe given to others, while the map still names it. */
+  private readonly outdated = new Set<Lbn>()
 
   private readonly afterPageRead: Hop
   private readonly takeOver: Hop
@@ -108,7 +122,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     this.cache = new PageCache(context, this.dirtyLists, this)
     this.writeOut = new WriteOut(context, this.dirtyLists, this.cache, this.forest, this.mapVios, this)
     this.allocationZoneNow = zone % counts.physical
-    this.wants = new Uint8Array(shape.dataVios)
+    this.wants = new Uint8Array(shape.dataVios + context.pools.otherVios)
     this.joined = new Uint8Array(shape.dataVios)
     this.answers = new Uint8Array(shape.dataVios)
     this.skips = new Int32Array(shape.dataVios)
@@ -159,6 +173,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
         return this.administer(vio as number)
       case LogicalOp.EnterReadOnly:
         return this.enterReadOnly()
+      case LogicalOp.PatchPage:
+        return this.patchPage(vio)
       default:
         return unreachable('a logical zone knows its messages', op)
     }
@@ -256,6 +272,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private readData(vio: VioIndex, page: number): void {
     const { vios, placement, post } = this.context
+    if (this.outdated.size > 0 && this.outdated.has(vios.lbn[vio])) return this.fail(vio, Status.ReadOnly)
     if (!this.readEntry(vio, page) && vios.isRead(vio)) return this.fail(vio, Status.BadMapping)
     if (vios.mappedPbn[vio] === ZERO_BLOCK) return this.readZeros(vio)
     post.send(toMappedRead(vios, placement, vio), vio)
@@ -345,7 +362,10 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private update(vio: VioIndex, page: number): void {
     const { vios, arena } = this.context
-    writeEntry(arena, this.cache.at(page), vios.pageSlot[vio], vios.newPbn[vio], vios.newState[vio])
+    const place = vios.newPbn[vio]
+    const state = vios.newState[vio]
+    assert(this.isPossible(place, state), 'a mapping is one that can be read again')
+    writeEntry(arena, this.cache.at(page), vios.pageSlot[vio], place, state)
     this.cache.touched(page, vios.journalSequence[vio])
     this.leaveEntry(vio)
   }
@@ -354,6 +374,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private leaveEntry(vio: VioIndex): void {
     const { vios, journalLocks } = this.context
     journalLocks.entryTaken(vios.journalSequence[vio])
+    const isEntered = vios.status[vio] === Status.Success
+    if (!isEntered && vios.mappedPbn[vio] !== ZERO_BLOCK) this.outdated.add(vios.lbn[vio])
     this.cleanUp(vio)
   }
 
@@ -374,24 +396,33 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
         return this.journal(vio, page)
       case Want.Update:
         return this.update(vio, page)
+      case Want.Patch:
+        return this.patch(vio, page)
     }
   }
 
   pageFailed(vio: VioIndex, status: Status): void {
     this.context.vios.fail(vio, status)
+    if (this.wants[vio] === Want.Patch) return this.patched(vio)
     if (this.wants[vio] === Want.Update) this.leaveEntry(vio)
     else this.cleanUp(vio)
   }
 
   /** Copies the entry of a vio to its `mapped` columns; an entry that cannot be is unmapped, and false. */
   private readEntry(vio: VioIndex, page: number): boolean {
-    const { vios, arena, placement } = this.context
+    const { vios, arena } = this.context
     const place = readEntryPbn(arena, this.cache.at(page), vios.pageSlot[vio]) as Pbn
     const state = readEntryState(arena, this.cache.at(page), vios.pageSlot[vio])
-    const valid = isValidLocation(place, state) && (place === ZERO_BLOCK || placement.isDataBlock(place))
+    const valid = this.isPossible(place, state)
     vios.mappedPbn[vio] = valid ? place : ZERO_BLOCK
     vios.mappedState[vio] = valid ? state : MappingState.Unmapped
     return valid
+  }
+
+  private isPossible(place: Pbn, state: number): boolean {
+    return (
+      isValidLocation(place, state) && (place === ZERO_BLOCK || this.context.placement.isDataBlock(place))
+    )
   }
 
   treeTouched(row: number, vio: VioIndex): void {
@@ -402,6 +433,32 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     const page = this.mapVios.subject(vio)
     this.mapVios.give(vio)
     this.cache.readDone(page, this.context.vios.status[vio])
+  }
+
+  // Repair, before the zone is loaded.
+
+  /** All pages that are patched change in one era, which is over before the journal's first. */
+  private patchPage(vio: VioIndex): void {
+    assert(!this.isLoaded && this.state === ZoneState.Quiescent, 'pages are patched before the load')
+    if (!this.isPatched) this.dirtyLists.start(PATCH_ERA)
+    this.isPatched = true
+    this.want(vio, Want.Patch)
+  }
+
+  private patch(vio: VioIndex, page: number): void {
+    const { vios, arena } = this.context
+    const at = vios.bufferAt(vio)
+    const count = readPatchLength(arena, at)
+    for (let i = 0; i < count; i++) {
+      const slot = readPatchSlot(arena, at, i)
+      writeEntry(arena, this.cache.at(page), slot, readPatchPbn(arena, at, i), readPatchState(arena, at, i))
+    }
+    this.cache.touched(page, PATCH_ERA)
+    this.patched(vio)
+  }
+
+  private patched(vio: VioIndex): void {
+    this.context.post.send(hop(RepairOp.PagePatched, 0), vio)
   }
 
   // The way out.
@@ -432,9 +489,11 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   /** An error that the client was not told of, or could not be told of any more, makes the volume read-only. */
   private countError(vio: VioIndex): void {
-    const { vios, counters } = this.context
+    const { vios, counters, boards } = this.context
     const status = vios.status[vio]
     if (status === Status.Success) return
+    // On the board before the vio leaves its generation: the flush that waits for it is to know.
+    if (vios.acknowledged[vio] !== 0) boards.loseWrite()
     if (status === Status.NoSpace) counters[Counter.NoSpaceErrors]++
     else if (status === Status.ReadOnly) counters[Counter.ReadOnlyErrors]++
     if (vios.acknowledged[vio] !== 0 || status === Status.ReadOnly) this.fatal(status)
@@ -487,7 +546,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     this.writeOut.enterReadOnly()
   }
 
-  private administer(command: AdminCommand): void {
+  private administer(command: AdminCommand | RepairStep.Recover): void {
     switch (command) {
       case AdminCommand.Load:
         return this.load()
@@ -499,6 +558,10 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
         assert(this.isLoaded && this.state === ZoneState.Quiescent, 'a zone resumes from rest')
         this.state = ZoneState.Normal
         return phaseDone(this.context, Status.Success)
+      case RepairStep.Recover:
+        assert(!this.isLoaded && this.state === ZoneState.Quiescent, 'a zone recovers before it is loaded')
+        this.state = ZoneState.Recovering
+        return this.dirtyLists.expireAll()
       default:
         return unreachable('a logical zone knows its commands', command)
     }
@@ -508,6 +571,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     const { boards, volume } = this.context
     assert(!this.isLoaded, 'a zone is loaded once')
     this.isLoaded = true
+    this.cache.endRebuild()
     this.dirtyLists.start(Math.max(volume.journalStart, boards.era))
     this.state = ZoneState.Normal
     phaseDone(this.context, Status.Success)
@@ -529,10 +593,15 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   /** Starts whatever can be started: called after every message. */
   private pump(): void {
     this.cache.makeRoom()
-    // A suspending zone ends what it began and begins nothing.
-    if (this.state !== ZoneState.Suspending) this.writeOut.startBatch()
+    if (!this.isResting) this.writeOut.startBatch()
     while (this.mapVios.hasFree && this.startIo()) this.readsFirst = !this.readsFirst
+    if (this.state === ZoneState.Recovering) this.checkRecovered()
     if (this.state === ZoneState.Suspending || this.state === ZoneState.Saving) this.checkDrained()
+  }
+
+  /** A suspending zone ends what it began and begins nothing, nor does one that is suspended, whatever comes late. */
+  private get isResting(): boolean {
+    return this.state === ZoneState.Suspending || (this.state === ZoneState.Quiescent && this.isLoaded)
   }
 
   private startIo(): boolean {
@@ -551,6 +620,15 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     vios.aim(vio, IoKind.PageCache, this.cache.place(page), this.cache.at(page), 0, this.afterPageRead)
     post.send(hop(BioOp.Read, placement.reader(vio)), vio)
     return true
+  }
+
+  /** What was patched is on the disk; from now on a page is its owner's, which may be another zone. */
+  private checkRecovered(): void {
+    if (!this.isQuiet || !(this.readOnly || this.dirtyLists.isClean)) return
+    if (!this.readOnly) this.cache.forgetAll()
+    this.isPatched = false
+    this.state = ZoneState.Quiescent
+    phaseDone(this.context, this.readOnly ? Status.ReadOnly : Status.Success)
   }
 
   private checkDrained(): void {

@@ -24,6 +24,7 @@ import { NO_WAITER, WaitQueues } from '../../base/wait-queue.js'
 import { formatPage, judgePage, PageVerdict } from '../../format/block-map-page.js'
 import { BLOCK_SIZE } from '../../format/constants.js'
 import { Counter } from '../../vio/counters.js'
+import { isRebuild } from '../../vio/volume.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
 import type { DirtyLists } from './dirty-lists.js'
 
@@ -84,6 +85,8 @@ export class PageCache {
   private readonly wanted: IntMap
   private readonly writable: Uint8Array
   private readOnly = false
+  /** Until the cache is first used by clients a page that cannot be read counts as empty. */
+  private isRebuilding: boolean
   /** Somebody waits for room and no page can be evicted. */
   private pressed = false
 
@@ -101,7 +104,8 @@ export class PageCache {
     private readonly dirtyLists: DirtyLists,
     private readonly user: PageUser,
   ) {
-    const { shape, counts, counters, vios } = context
+    const { shape, counts, counters, vios, pools } = context
+    const rows = shape.dataVios + pools.otherVios
     this.pages = cachePagesPerZone(shape.cachePages, counts.logical)
     assert(this.pages > 0, 'each logical zone has a page in the cache')
     this.firstAt = context.pagesAt + context.zone * this.pages * BLOCK_SIZE
@@ -113,10 +117,11 @@ export class PageCache {
     this.evicted = new Uint8Array(this.pages)
     this.roomQueue = this.pages
     this.waiters = WaitQueues.create(vios.waiterNext, this.pages + 1)
-    this.followers = WaitQueues.create(vios.waiterNext, shape.dataVios)
-    this.wanted = new IntMap(shape.dataVios)
-    this.writable = new Uint8Array(shape.dataVios)
+    this.followers = WaitQueues.create(vios.waiterNext, rows)
+    this.wanted = new IntMap(rows)
+    this.writable = new Uint8Array(rows)
     counters[Counter.BlockMapFreePages] = this.pages
+    this.isRebuilding = isRebuild(context.volume.load)
   }
 
   /** Arena offset of a page. */
@@ -135,8 +140,8 @@ export class PageCache {
   /** Finds the leaf page of a vio (its `pagePbn`): the page, PAGE_REFUSED, or PAGE_WAITS and the user is told later. */
   get(vio: VioIndex, writable: boolean): number {
     const { counters, vios } = this.context
-    counters[writable ? Counter.BlockMapWriteCount : Counter.BlockMapReadCount]++
     if (writable && this.readOnly) return PAGE_REFUSED
+    counters[writable ? Counter.BlockMapWriteCount : Counter.BlockMapReadCount]++
     this.writable[vio] = writable ? 1 : 0
     const place = vios.pagePbn[vio]
     const page = this.byPbn.get(place)
@@ -223,12 +228,16 @@ export class PageCache {
     let result = status
     if (status === Status.Success) {
       const verdict = judgePage(arena, this.at(page), volume.nonceLow, volume.nonceHigh, this.places[page])
-      if (verdict === PageVerdict.Bad) result = Status.BadPage
-      else if (verdict === PageVerdict.Invalid) {
+      if (verdict === PageVerdict.Bad && !this.isRebuilding) result = Status.BadPage
+      else if (verdict !== PageVerdict.Valid) {
         formatPage(arena, this.at(page), volume.nonceLow, volume.nonceHigh, this.places[page], false)
       }
     } else {
       counters[Counter.BlockMapFailedReads]++
+      if (this.isRebuilding && status === Status.IoError) {
+        formatPage(arena, this.at(page), volume.nonceLow, volume.nonceHigh, this.places[page], false)
+        result = Status.Success
+      }
     }
     if (result !== Status.Success) {
       this.setState(page, PageState.Failed)
@@ -272,6 +281,23 @@ export class PageCache {
     assert(this.readOnly, 'an outgoing page stays dirty only in read-only mode')
     this.comeBack(page, PageState.Dirty)
     this.serve(page, Status.Success)
+  }
+
+  /** Repair is over. */
+  endRebuild(): void {
+    this.isRebuilding = false
+  }
+
+  /** Empties the cache: nothing is dirty, nothing under way. */
+  forgetAll(): void {
+    for (let page = 0; page < this.pages; page++) {
+      if (this.states[page] === PageState.Free) continue
+      assert(this.states[page] === PageState.Resident, 'only clean pages are forgotten')
+      this.lists.remove(page)
+      this.byPbn.remove(this.places[page])
+      this.setState(page, PageState.Free)
+      this.free.give(page)
+    }
   }
 
   /** From now on pages are only read. */

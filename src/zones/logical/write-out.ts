@@ -98,13 +98,12 @@ export class WriteOut {
     if (vios.status[vio] !== Status.Success) {
       counters[Counter.BlockMapFailedWrites]++
       this.user.fatal(vios.status[vio])
-      this.mapVios.give(vio)
-      this.dirtyLists.writeFailed(row)
-      if (row < this.cache.pages) this.cache.notWritten(row)
-      return
+      return this.giveUp(vio, row)
     }
     const at = vios.ioAt[vio]
     if (!isPageInitialized(arena, at)) {
+      // What is on disk so far stands for an empty page.
+      if (this.readOnly) return this.giveUp(vio, row)
       setPageInitialized(arena, at, true)
       if (row >= this.cache.pages) {
         const page = row - this.cache.pages
@@ -121,6 +120,13 @@ export class WriteOut {
   enterReadOnly(): void {
     this.readOnly = true
     if (!this.flushing) this.fallBack()
+  }
+
+  /** A page is not on the disk, and will not be. */
+  private giveUp(vio: VioIndex, row: number): void {
+    this.mapVios.give(vio)
+    this.dirtyLists.writeFailed(row)
+    if (row < this.cache.pages) this.cache.notWritten(row)
   }
 
   private write(vio: VioIndex, place: Pbn, at: number, flags: number, returnTo: Hop): void {

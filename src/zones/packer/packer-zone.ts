@@ -13,6 +13,7 @@ import { assert, unreachable } from '../../base/assert.js'
 import { NO_VIO, type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
 import { Status } from '../../base/status.js'
 import { FIRST_FRAGMENT_AT, openCompressedBlock, writeFragmentSize } from '../../format/compressed-block.js'
+import { BLOCK_SIZE } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
 import { toCleanup } from '../../vio/cleanup-path.js'
 import { advanceCompression, CompressionStage, mayCompress } from '../../vio/compression.js'
@@ -118,6 +119,7 @@ export class PackerZone implements Zone {
       client = this.takeFrom(bin)
     }
     vios.packedNext[last] = NO_VIO
+    assert(slot <= this.bins.slots && end <= BLOCK_SIZE, 'the fragments of a bin fit one block')
     counters[Counter.CompressedFragmentsWritten] += slot
     counters[Counter.CompressedBlocksWritten]++
     post.send(toPackedWrite(vios, placement, agent), agent)
@@ -203,6 +205,8 @@ export class PackerZone implements Zone {
   /** Drained when nobody is left for whom a canceler is on the way. */
   private finishDrain(): void {
     if (this.state !== AdminState.Draining || this.bins.canceledCount > 0) return
+    const left = this.context.counters[Counter.CompressedFragmentsInPacker]
+    assert(left === 0, 'each fragment that came is counted out again')
     this.state = AdminState.Quiescent
     phaseDone(this.context, Status.Success)
   }

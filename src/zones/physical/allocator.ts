@@ -28,6 +28,8 @@ export class Allocator {
   ) {
     this.table = new PriorityTable(slabCount)
     this.untouched = 1 + log2(Math.max(1, Math.floor((context.volume.slabDataBlocks * 3) / 4)))
+    // What is not known to be free counts as used, so that space appears as slabs are rebuilt.
+    context.counters[Counter.DataBlocksAllocated] = slabCount * context.volume.slabDataBlocks
   }
 
   /** Whether any slab can be opened. */
@@ -37,9 +39,9 @@ export class Allocator {
 
   /** A slab's counts are in memory: its blocks may be handed out. */
   add(slab: Slab): void {
-    const { counters, volume } = this.context
+    const { counters } = this.context
     assert(slab.isRebuilt, 'only a rebuilt slab gives blocks')
-    counters[Counter.DataBlocksAllocated] += volume.slabDataBlocks - slab.counts.free
+    counters[Counter.DataBlocksAllocated] -= slab.counts.free
     if (!slab.journal.isBlank) counters[Counter.SlabsOpened]++
     this.enqueue(slab)
   }
@@ -68,6 +70,14 @@ export class Allocator {
     if (slab === this.open || this.priorityOf(slab) === slab.priority) return
     this.table.remove(slab.local)
     this.enqueue(slab)
+  }
+
+  /** Whether the statistics know of every block that is free, as they must. */
+  get isCounted(): boolean {
+    const { counters, volume } = this.context
+    let free = 0
+    for (const slab of this.slabs) if (slab.isRebuilt) free += slab.counts.free
+    return counters[Counter.DataBlocksAllocated] === this.slabs.length * volume.slabDataBlocks - free
   }
 
   private start(slab: Slab): void {

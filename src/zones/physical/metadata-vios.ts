@@ -18,8 +18,10 @@ export enum VioUse {
   Reference = 2,
   /** Read what the scrubber needs. */
   Scrub = 3,
+  /** Make a block of a slab journal blank. */
+  Erase = 4,
 }
-const USES = 4
+const USES = 5
 
 /** Called with a vio that is now the slab's, which must send it off or release it. */
 export type Grant = (slab: number, use: VioUse, vio: VioIndex) => void

@@ -18,7 +18,17 @@ import { SLAB_SUMMARY_BLOCKS } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
 import { afterAllocationLock, toCleanup } from '../../vio/cleanup-path.js'
 import { LockKind, ZoneJournalLocks } from '../../vio/journal-locks.js'
-import { AdminCommand, BioOp, FrontOp, hop, JournalOp, LogicalOp, PhysicalOp } from '../../vio/opcodes.js'
+import {
+  AdminCommand,
+  BioOp,
+  FrontOp,
+  hop,
+  JournalOp,
+  LogicalOp,
+  PhysicalOp,
+  RepairOp,
+  RepairStep,
+} from '../../vio/opcodes.js'
 import { IoFlag, IoKind, MappingState } from '../../vio/vio-table.js'
 import {
   afterAllocation,
@@ -36,6 +46,8 @@ import { Allocator } from './allocator.js'
 import { DirtyJournals } from './dirty-journals.js'
 import { MetadataVios, VioUse } from './metadata-vios.js'
 import { NO_LOCK, PbnLockKind, PbnLocks } from './pbn-locks.js'
+import { Rebuilder, type RebuildKeeper } from './rebuilder.js'
+import { Replayer } from './replayer.js'
 import { Scrubber, type ScrubberKeeper } from './scrubber.js'
 import { Slab } from './slab.js'
 import { commitTailsUpTo } from './slab-journal.js'
@@ -50,9 +62,20 @@ enum ZoneState {
   Saving = 4,
   Suspended = 5,
   Saved = 6,
+  /** Before the load: slab journals get what a crash kept from them. */
+  Recovering = 7,
+  /** Before the load: counts are made anew. */
+  Rebuilding = 8,
 }
 
-export class PhysicalZone implements Zone, ScrubberKeeper {
+/** The steps of a repair that physical zones take part in. */
+type PhysicalRepairStep =
+  | RepairStep.Recover
+  | RepairStep.ReplaySlabs
+  | RepairStep.Forget
+  | RepairStep.SaveCounts
+
+export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
   readonly locks: PbnLocks
   readonly vios: MetadataVios
   readonly summary: SlabSummary
@@ -65,6 +88,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   private readonly slabs: Slab[] = []
   private readonly allocator: Allocator
   private readonly scrubber: Scrubber
+  private readonly replayer: Replayer
+  private readonly rebuilder: Rebuilder
   /** By data vio: whether it waits, for a slab or with an entry, on behalf of a tree page. */
   private readonly isForTree: Uint8Array
   /** Vios that found no block and wait for the scrubber: one queue. */
@@ -117,6 +142,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     assert(placement.volume === volume, 'placement is that of the volume')
     this.allocator = new Allocator(context, this.slabs, slabCount)
     this.scrubber = new Scrubber(this, this.slabs)
+    this.replayer = new Replayer(this)
+    this.rebuilder = new Rebuilder(this, this.slabs)
   }
 
   receive(op: PhysicalOp, operand: number): void {
@@ -142,6 +169,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
       case PhysicalOp.ReleaseAllocation:
         return this.releaseAllocation(vio)
       case PhysicalOp.CommitTails:
+        // The journal may have asked before it was drained itself; it asks again when it is resumed.
+        if (!this.isNormal) return
         return commitTailsUpTo(this, this.slabs, this.context.boards.wantedLock)
       case PhysicalOp.SlabJournalRead:
         return this.scrubber.journalRead(vio)
@@ -161,6 +190,13 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
         return this.administer(operand)
       case PhysicalOp.EnterReadOnly:
         return this.goReadOnly()
+      case PhysicalOp.ReplayEntries:
+        assert(this.state === ZoneState.Recovering, 'entries are replayed before the load')
+        return this.replayer.take(vio)
+      case PhysicalOp.CountPage:
+        return this.countPage(vio)
+      case PhysicalOp.SlabJournalErased:
+        return this.rebuilder.erased(vio)
       default:
         unreachable('a physical zone knows its opcodes', op)
     }
@@ -384,7 +420,11 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   }
 
   freeChanged(slab: Slab, delta: number): void {
-    if (slab.isRebuilt) this.allocator.freeChanged(slab, delta)
+    if (slab.isRebuilt && this.state !== ZoneState.Rebuilding) this.allocator.freeChanged(slab, delta)
+  }
+
+  roomMade(): void {
+    if (this.state === ZoneState.Recovering) this.replayer.goOn()
   }
 
   promote(slab: Slab): void {
@@ -409,6 +449,20 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     this.isReadOnly = true
   }
 
+  ownSlab(block: Pbn): Slab | null {
+    const { placement, counts, zone } = this.context
+    const number = placement.slab(block)
+    return number % counts.physical === zone ? this.slabs[(number - zone) / counts.physical] : null
+  }
+
+  replayed(vio: VioIndex): void {
+    const { vios, counts, post, zone } = this.context
+    if (this.isReadOnly) vios.fail(vio, Status.ReadOnly)
+    const next = zone + 1
+    if (next < counts.physical) post.send(hop(PhysicalOp.ReplayEntries, next), vio)
+    else post.send(hop(RepairOp.EntriesReplayed, 0), vio)
+  }
+
   private slabOf(block: Pbn): Slab {
     const { placement, counts, zone } = this.context
     const number = placement.slab(block)
@@ -431,6 +485,8 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
         return slab.counts.granted(vio)
       case VioUse.Scrub:
         return this.scrubber.granted(slab, vio)
+      case VioUse.Erase:
+        return this.rebuilder.granted(vio)
       default:
         unreachable('a vio is granted for a use', use)
     }
@@ -443,10 +499,21 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
 
   // Administration
 
-  private administer(command: AdminCommand): void {
+  private administer(command: AdminCommand | PhysicalRepairStep): void {
     switch (command) {
       case AdminCommand.Load:
         return this.load()
+      case RepairStep.Recover:
+        this.state = ZoneState.Recovering
+        return this.readSummary()
+      case RepairStep.ReplaySlabs:
+        return this.settleReplay()
+      case RepairStep.Forget:
+        this.state = ZoneState.Rebuilding
+        return this.readSummary()
+      case RepairStep.SaveCounts:
+        this.rebuilder.finish()
+        return this.settleReplay()
       case AdminCommand.Suspend:
         return this.quiesce(ZoneState.Suspending)
       case AdminCommand.Save:
@@ -454,18 +521,24 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
       case AdminCommand.Resume:
         return this.resume()
       default:
-        unreachable('an admin command is one of four', command)
+        unreachable('a physical zone knows its commands', command)
     }
   }
 
-  /** Zone 0 prepares the summary for all: reads it, or invents it for a new volume, and writes every copy. */
   private load(): void {
-    const { context } = this
-    assert(this.state === ZoneState.New, 'a zone is loaded once')
+    const isNew = this.state === ZoneState.New
+    assert(isNew || this.isRepairing, 'a zone is loaded once')
     this.state = ZoneState.Loading
+    if (isNew) this.readSummary()
+    else this.scrubber.start()
+  }
+
+  /** Zone 0 prepares the summary for all: reads it, or invents it for a new volume, and writes every copy. */
+  private readSummary(): void {
+    const { context } = this
     if (context.zone !== 0) {
-      this.scrubber.start()
-    } else if (context.volume.isNew) {
+      this.findTails()
+    } else if (context.volume.isNew || this.state === ZoneState.Rebuilding) {
       resetSummary(context)
       this.moveSummary(BioOp.Write, PhysicalOp.SummaryWritten)
     } else {
@@ -478,7 +551,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     if (status !== Status.Success) {
       this.loadFailed(status)
     } else if (this.isReadOnly) {
-      this.online(Status.ReadOnly)
+      this.tailsFound(Status.ReadOnly)
     } else {
       combineSummary(this.context)
       this.moveSummary(BioOp.Write, PhysicalOp.SummaryWritten)
@@ -486,13 +559,48 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   }
 
   private summaryWritten(vio: VioIndex): void {
-    if (this.state !== ZoneState.Loading || this.context.vios.ioBlocks[vio] === 1) {
+    if (this.context.vios.ioBlocks[vio] === 1) {
       this.summary.written(vio)
       return
     }
     const status = this.context.vios.status[vio]
     if (status !== Status.Success) this.loadFailed(status)
-    else this.scrubber.start()
+    else this.findTails()
+  }
+
+  private findTails(): void {
+    if (this.state === ZoneState.Rebuilding) this.rebuilder.erase()
+    else this.scrubber.findTails()
+  }
+
+  erased(): void {
+    phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)
+  }
+
+  /** The last zone begins, so that the first one sends the page home. */
+  private countPage(vio: VioIndex): void {
+    const { post, zone } = this.context
+    assert(this.state === ZoneState.Rebuilding, 'blocks are counted before the load')
+    this.rebuilder.count(vio)
+    if (zone > 0) post.send(hop(PhysicalOp.CountPage, zone - 1), vio)
+    else post.send(hop(RepairOp.PageCounted, 0), vio)
+  }
+
+  tailsFound(status: Status): void {
+    if (this.isRepairing) phaseDone(this.context, status)
+    else if (status === Status.Success) this.scrubber.start()
+    else this.online(status)
+  }
+
+  /** What was replayed is written and summarized. */
+  private settleReplay(): void {
+    this.draining = 1
+    for (const slab of this.slabs) {
+      slab.isDraining = true
+      this.draining++
+    }
+    for (const slab of this.slabs) if (slab.isDraining) this.drain(slab)
+    this.drained()
   }
 
   /** All 64 blocks at once, to or from the working copies. */
@@ -508,7 +616,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
 
   private loadFailed(status: Status): void {
     this.fail(status)
-    this.online(status)
+    this.tailsFound(status)
   }
 
   online(status: Status): void {
@@ -546,17 +654,28 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
   }
 
   private drain(slab: Slab): void {
-    const isDone =
-      this.state === ZoneState.Saving ? slab.saveStep(slab.isRebuilt && slab.counts.isInMemory) : slab.isQuiet
+    const saves = this.state === ZoneState.Saving || this.state === ZoneState.Rebuilding
+    const withCounts = saves && slab.isRebuilt && slab.counts.isInMemory
+    const isDone = this.state === ZoneState.Suspending ? slab.isQuiet : slab.saveStep(withCounts)
     if (!isDone || !slab.isDraining) return
     slab.isDraining = false
     this.drained()
   }
 
+  /** The load is yet to come. */
+  private get isRepairing(): boolean {
+    return this.state === ZoneState.Recovering || this.state === ZoneState.Rebuilding
+  }
+
   private drained(): void {
     if (--this.draining > 0) return
     assert(this.isReadOnly || this.summary.isIdle, 'a drained zone has no summary to write')
-    this.state = this.state === ZoneState.Saving ? ZoneState.Saved : ZoneState.Suspended
+    assert(
+      this.isReadOnly || this.isRepairing || this.allocator.isCounted,
+      'each free block is counted as free',
+    )
+    if (this.state === ZoneState.Saving) this.state = ZoneState.Saved
+    else if (this.state === ZoneState.Suspending) this.state = ZoneState.Suspended
     phaseDone(this.context, this.isReadOnly ? Status.ReadOnly : Status.Success)
   }
 
@@ -578,6 +697,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper {
     this.isReadOnly = true
     this.scrubber.abandonIfReadOnly()
     for (const slab of this.slabs) slab.journal.addEntries()
+    this.roomMade()
     this.allocationWaiters.notifyAll(0, this.retryAllocation)
     for (const slab of this.slabs) if (slab.isDraining) this.drain(slab)
   }

@@ -131,6 +131,7 @@ export class ReferenceCounts {
     if (this.isInMemory) return
     const memory = new ArrayBuffer(Math.ceil(this.countedBlocks / 4) * 4)
     this.words = new Int32Array(memory)
+    this.keeper.context.counters[Counter.PrivateBytes] += memory.byteLength
     this.counters = new Uint8Array(memory, 0, this.countedBlocks)
     const blocks = this.blockCount
     this.blockFree = new Int16Array(blocks)

@@ -9,8 +9,8 @@
  * 4. *saving*: reference blocks that changed are written (all of them if none ever was), then the summary says
  *    that the slab is clean.
  *
- * Slabs that are clean, or whose journals are nearly full, come first; the zone is *online* when they are done, and
- * takes work while the rest follow in the background. A slab that runs out of room for entries jumps the queue.
+ * Slabs whose journals are nearly full come first, and after a clean shutdown those that are clean; the zone is
+ * *online* when they are done, and takes work while the rest follow in the background. A slab that runs out of room for entries jumps the queue.
  * Vios that found no block in the zone may wait for the next slab.
  */
 import { assert } from '../../base/assert.js'
@@ -29,6 +29,7 @@ import {
 } from '../../format/slab-journal-block.js'
 import { BioOp, hop, PhysicalOp } from '../../vio/opcodes.js'
 import { IoKind } from '../../vio/vio-table.js'
+import { LoadKind } from '../../vio/volume.js'
 import { VioUse } from './metadata-vios.js'
 import { Change } from './reference-counts.js'
 import type { Slab, SlabKeeper } from './slab.js'
@@ -60,6 +61,8 @@ export interface ScrubberKeeper extends SlabKeeper {
   slabScrubbed(): void
   /** Whether the zone has no block to give. */
   readonly isFull: boolean
+  /** The newest block of every slab journal is known, or not (status). Once. */
+  tailsFound(status: Status): void
   /** The zone can take work, or cannot (status). Once. */
   online(status: Status): void
   /** A stop that was asked for is complete. */
@@ -113,9 +116,8 @@ export class Scrubber {
     return this.slab
   }
 
-  /** Begins with the zone's slabs, whose summary entries are in memory. */
-  start(): void {
-    this.isOnline = false
+  /** Reads the newest journal block of every slab in use; the summary is in memory. The keeper will hear. */
+  findTails(): void {
     this.phase = Phase.Heads
     for (const slab of this.slabs) {
       if (!this.isUsed(slab)) continue
@@ -123,8 +125,14 @@ export class Scrubber {
       this.headsLeft++
     }
     this.next = 0
-    if (this.headsLeft === 0) this.sort()
+    if (this.headsLeft === 0) this.tailsFound(Status.Success)
     else this.readHeads()
+  }
+
+  /** Begins with the zone's slabs, whose journals' ends are known. */
+  start(): void {
+    this.isOnline = false
+    this.sort()
   }
 
   /** Finishes the slab at hand, then stops. True if there is nothing to finish; else the keeper will hear. */
@@ -219,6 +227,10 @@ export class Scrubber {
   abandonIfReadOnly(): void {
     if (!this.keeper.isReadOnly || this.reading > 0) return
     for (let i = 0; i < this.window.length; i++) this.releaseWindow(i)
+    if (this.phase === Phase.Heads) {
+      this.tailsFound(Status.ReadOnly)
+      return
+    }
     this.phase = Phase.Idle
     this.slab = null
     this.nextSlab()
@@ -240,8 +252,13 @@ export class Scrubber {
     const isGood = slab.journal.load(arena, vios.bufferAt(vio), keeper.summary.isDirty(slab))
     keeper.vios.release(vio)
     if (!isGood) this.fail(Status.JournalOrder)
-    else if (--this.headsLeft === 0) this.sort()
+    else if (--this.headsLeft === 0) this.tailsFound(Status.Success)
     else this.readHeads()
+  }
+
+  private tailsFound(status: Status): void {
+    this.phase = Phase.Idle
+    this.keeper.tailsFound(status)
   }
 
   private isUsed(slab: Slab): boolean {
@@ -253,16 +270,20 @@ export class Scrubber {
   private sort(): void {
     const { keeper, slabs, queues } = this
     const { summary } = keeper
+    const { boards, volume } = keeper.context
     const used: Slab[] = []
     for (const slab of slabs) {
       if (slab.isRebuilt) keeper.slabReady(slab)
       else used.push(slab)
     }
+    boards.addUnscrubbed(used.length)
+    const isRecovery = volume.load === LoadKind.Recovery
     const rank = (slab: Slab) => (summary.isDirty(slab) ? 64 : 0) - summary.hint(slab)
     used.sort((a, b) => rank(a) - rank(b) || a.number - b.number)
     for (const slab of used) {
       queues.append(Queue.Normal, slab.local)
-      if (!summary.isDirty(slab) || slab.journal.requiresScrubbing) this.promote(slab)
+      const isQuick = !summary.isDirty(slab) && !isRecovery
+      if (isQuick || slab.journal.requiresScrubbing) this.promote(slab)
     }
     if (keeper.isFull && queues.isEmpty(Queue.High) && used.length > 0) this.promote(used[0])
     this.phase = Phase.Idle
@@ -407,6 +428,7 @@ export class Scrubber {
     this.phase = Phase.Idle
     this.slab = null
     slab.status = SlabStatus.Rebuilt
+    this.keeper.context.boards.addUnscrubbed(-1)
     this.keeper.slabReady(slab)
     slab.journal.reopen()
     this.keeper.slabScrubbed()

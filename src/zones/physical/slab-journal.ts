@@ -145,6 +145,7 @@ export class SlabJournal {
   addEntries(): void {
     if (this.isAdding) return
     const { keeper, slab } = this
+    keeper.roomMade()
     const { entries } = keeper
     const { shape, volume, counters } = keeper.context
     const queue = slab.local
@@ -175,6 +176,35 @@ export class SlabJournal {
       this.add(entries.shift(queue), isTree)
     }
     this.isAdding = false
+  }
+
+  /**
+   * Makes an entry of the recovery journal that a crash kept from this one, unless it has it: at the very place that it
+   * would have had, since reference blocks may know it by that. False if there is no room now: to be tried again when
+   * room is made. The slab is not rebuilt, and the scrubber finds the entry in the journal.
+   */
+  replay(
+    sbn: number,
+    isIncrement: boolean,
+    isTree: boolean,
+    recoverySequence: SequenceNumber,
+    recoveryIndex: number,
+  ): boolean {
+    const { keeper, slab } = this
+    if (keeper.isReadOnly || !this.isNewer(recoverySequence, recoveryIndex)) return true
+    if (slab.isRebuilt) slab.status = SlabStatus.RequiresScrubbing
+    // There is no room for the bitmap beside so many entries.
+    if (isTree && this.entryCount >= keeper.context.shape.slabJournalMixedEntriesPerBlock) this.commitTail()
+    if (this.isWaitingToCommit || this.isPartialWriteOpen) return false
+    if (this.entryCount === 0) this.startReplayBlock()
+    this.entryCount++
+    appendSlabJournalEntry(this.block, 0, sbn, isIncrement, isTree, recoverySequence, recoveryIndex)
+    this.pointSequence = recoverySequence
+    this.pointIndex = recoveryIndex
+    if (isTree) this.hasMapIncrements = true
+    this.adjustLock(this.position, -1)
+    if (this.isFull) this.commitTail()
+    return true
   }
 
   /** Has the tail block written, full or not. */
@@ -376,17 +406,40 @@ export class SlabJournal {
     return this.entryCount >= room
   }
 
+  private createBlock(): void {
+    if (this.block !== NO_BYTES) return
+    this.block = new Uint8Array(BLOCK_SIZE)
+    this.locks = new Int32Array(this.size)
+    this.recoveryLocks = new Float64Array(this.size)
+    this.inFlight = new Uint8Array(this.size)
+    this.heads = new Float64Array(this.size)
+  }
+
+  /**
+   * Prepares the tail block for entries of a crash. Where it goes, an older block was reaped before the crash: or else
+   * the thresholds would have stopped the entry from being made. So the head follows if it must.
+   */
+  private startReplayBlock(): void {
+    const { position, tail, size } = this
+    const { shape, volume } = this.keeper.context
+    this.createBlock()
+    if (tail - this.head >= size) {
+      this.head = tail - size + 1
+      this.unreapable = this.head
+    }
+    this.stableHead = Math.max(this.stableHead, this.head)
+    this.countedHead = Math.max(this.countedHead, this.head)
+    assert(this.locks[position] === 0, 'a block that is replaced has no locks of this run')
+    openSlabJournalBlock(this.block, 0, tail, volume.nonceLow, volume.nonceHigh)
+    this.locks[position] = shape.slabJournalEntriesPerBlock + 1
+    this.recoveryLocks[position] = 0
+  }
+
   /** Prepares the tail block for its first entry. False if its place on disk is still needed. */
   private startBlock(): boolean {
     const { keeper, slab, position, tail } = this
     const { shape, volume, counters } = keeper.context
-    if (this.block === NO_BYTES) {
-      this.block = new Uint8Array(BLOCK_SIZE)
-      this.locks = new Int32Array(this.size)
-      this.recoveryLocks = new Float64Array(this.size)
-      this.inFlight = new Uint8Array(this.size)
-      this.heads = new Float64Array(this.size)
-    }
+    this.createBlock()
     // The head may have moved since the newest block that the summary counts was written; after a crash a replay
     // still starts from the head which that block names.
     if (tail - this.stableHead >= this.size) {
@@ -413,10 +466,7 @@ export class SlabJournal {
     const isDecrement = (row & 1) === 1
     const recoverySequence = vios.journalSequence[vio]
     const recoveryIndex = vios.journalEntry[vio] * 2 + (row & 1)
-    if (
-      recoverySequence < this.pointSequence ||
-      (recoverySequence === this.pointSequence && recoveryIndex <= this.pointIndex)
-    ) {
+    if (!this.isNewer(recoverySequence, recoveryIndex)) {
       keeper.fail(Status.JournalOrder)
       keeper.entryDone(row, Status.JournalOrder)
       return
@@ -445,6 +495,11 @@ export class SlabJournal {
     const status = slab.counts.change(change, sbn, sequence, index, position)
     if (status !== Status.Success) keeper.fail(status)
     keeper.entryDone(row, status)
+  }
+
+  /** Whether a recovery point lies behind that of the newest entry. */
+  private isNewer(sequence: SequenceNumber, index: number): boolean {
+    return sequence > this.pointSequence || (sequence === this.pointSequence && index > this.pointIndex)
   }
 
   /** A new block begins: writes reference blocks if the journal is getting long. */

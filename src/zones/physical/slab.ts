@@ -39,6 +39,8 @@ export interface SlabKeeper {
   entryDone(row: number, status: Status): void
   /** The slab has `delta` more free blocks. */
   freeChanged(slab: Slab, delta: number): void
+  /** A slab journal may have room for entries of a crash (see replayer.ts). */
+  roomMade(): void
   /** The slab cannot take entries before it is scrubbed. */
   promote(slab: Slab): void
   /** Something that a drain or the scrubber may wait for has come to an end. */

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { VioIndex } from '../../../src/base/ids.js'
 import { Status } from '../../../src/base/status.js'
 import { decodeSuperBlock, type SuperBlock, VolumeState } from '../../../src/format/super-block.js'
+import { LockKind } from '../../../src/vio/journal-locks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -14,9 +15,12 @@ import {
   LogicalOp,
   PackerOp,
   PhysicalOp,
+  RepairOp,
+  RepairStep,
   Room,
 } from '../../../src/vio/opcodes.js'
-import { IoFlag } from '../../../src/vio/vio-table.js'
+import { IoFlag, IoKind } from '../../../src/vio/vio-table.js'
+import { LoadKind } from '../../../src/vio/volume.js'
 import { enterReadOnly } from '../../../src/vio/zone-context.js'
 import { AdminZone } from '../../../src/zones/admin/admin-zone.js'
 import { goldenBlock } from '../../format/golden.js'
@@ -31,6 +35,7 @@ const NAMES = new Map<number, string>([
   [PackerOp.Administer, 'packer'],
   [FlushOp.Administer, 'flush'],
   [IndexOp.Administer, 'index'],
+  [RepairOp.Administer, 'repair'],
   [LogicalOp.EnterReadOnly, 'logical!'],
   [PhysicalOp.EnterReadOnly, 'physical!'],
   [HashOp.EnterReadOnly, 'hash!'],
@@ -55,20 +60,20 @@ describe('the admin zone', () => {
   let failing: ReadonlyMap<string, Status>
   let journalAnswers: boolean
 
-  beforeEach(async () => {
-    bench = await Bench.make(SMALL_SHAPE, SMALL_VOLUME, { ...ONE_OF_EACH, logical: 2, physical: 3, hash: 2 })
+  beforeEach(() => open(VolumeState.New))
+
+  /** A volume of this state. */
+  async function open(state: VolumeState, load = LoadKind.Normal): Promise<void> {
+    const counts = { ...ONE_OF_EACH, logical: 2, physical: 3, hash: 2 }
+    bench = await Bench.make(SMALL_SHAPE, { ...SMALL_VOLUME, load }, counts)
     const context = bench.context(Room.Admin)
-    admin = new AdminZone(
-      context,
-      decodeSuperBlock(goldenBlock('formatted-super-block'), (bytes, seed) =>
-        context.native.crc32(bytes, seed),
-      ),
-    )
+    const crc = (bytes: Uint8Array, seed?: number) => context.native.crc32(bytes, seed)
+    admin = new AdminZone(context, { ...decodeSuperBlock(goldenBlock('formatted-super-block'), crc), state })
     log = []
     answer = null
     failing = new Map()
     journalAnswers = true
-  })
+  }
 
   /** Answers every message until none is left. */
   function run(): void {
@@ -81,12 +86,13 @@ describe('the admin zone', () => {
         log.push(name + zone)
         if (op === JournalOp.EnterReadOnly && journalAnswers) admin.receive(AdminOp.ReadOnlyEntered, 0)
       } else if (name !== undefined) {
-        log.push(name + zone)
+        log.push(operand in RepairStep ? `${name}${zone}.${RepairStep[operand]}` : name + zone)
         const status = failing.get(name + zone)
         if (status !== undefined) bench.arena.boards.failPhase(status)
         admin.receive(AdminOp.PhaseDone, zone)
       } else if (op === BioOp.Flush) {
         log.push('sync')
+        expect(bench.arena.vios.ioKind[operand]).to.equal(IoKind.Data)
         admin.receive(AdminOp.StorageFlushed, operand)
       } else if (op === BioOp.Write) {
         writeSuperBlock(operand as VioIndex)
@@ -141,6 +147,60 @@ describe('the admin zone', () => {
     expect(answer).to.equal(Status.InvalidRequest)
   })
 
+  describe('when the volume was not closed', () => {
+    const STEPS = [
+      'repair0.Recover',
+      'logical0.Recover logical1.Recover sync',
+      'physical0.Recover physical1.Recover physical2.Recover',
+      'repair0.ReplaySlabs',
+      'physical0.ReplaySlabs physical1.ReplaySlabs physical2.ReplaySlabs',
+      'repair0.Restart',
+      'Dirty journal0 physical0 physical1 physical2 logical0 logical1 hash0 hash1 packer0 flush0 index0',
+    ].join(' ')
+
+    beforeEach(() => open(VolumeState.Dirty, LoadKind.Recovery))
+
+    it('replays the map, then the slabs, then says that a new life begins, then scrubs', () => {
+      bench.arena.boards.completeRecoveries = 8
+      expect(command(AdminCommand.Load)).to.equal(STEPS)
+      expect(answer).to.equal(Status.Success)
+      expect(written.completeRecoveries).to.equal(8)
+    })
+
+    it('is recovering until its last slab is scrubbed, and says so when it is saved', () => {
+      const { boards } = bench.arena
+      boards.addUnscrubbed(2)
+      expect(boards.isRecovering).to.equal(false)
+      command(AdminCommand.Load)
+      expect(boards.isRecovering).to.equal(true)
+      expect(command(AdminCommand.Save)).to.equal(`${DRAIN} Recovering`)
+      expect(command(AdminCommand.Resume)).to.equal(`Dirty ${START}`)
+      boards.addUnscrubbed(-2)
+      expect(boards.isRecovering).to.equal(false)
+      expect(command(AdminCommand.Save)).to.equal(`${DRAIN} Clean`)
+    })
+
+    it('goes on recovering when it was saved before', async () => {
+      await open(VolumeState.Recovering)
+      bench.arena.boards.addUnscrubbed(1)
+      expect(command(AdminCommand.Load)).to.match(/^journal0 physical0/)
+      expect(bench.arena.boards.isRecovering).to.equal(true)
+    })
+
+    it('is not recovering when it was closed, however much is to be read', async () => {
+      await open(VolumeState.Clean)
+      bench.arena.boards.addUnscrubbed(1)
+      command(AdminCommand.Load)
+      expect(bench.arena.boards.isRecovering).to.equal(false)
+    })
+
+    it('is left as it is when its journal is not to be understood', () => {
+      failing = new Map([['repair0', Status.UnsupportedVersion]])
+      expect(command(AdminCommand.Load)).to.equal('repair0.Recover')
+      expect(answer).to.equal(Status.UnsupportedVersion)
+    })
+  })
+
   it('saves from producers to consumers, and then says that the volume is clean', () => {
     command(AdminCommand.Load)
     const { boards } = bench.arena
@@ -174,6 +234,30 @@ describe('the admin zone', () => {
     expect(command(AdminCommand.Resume)).to.equal(START)
     expect(command(AdminCommand.Load)).to.equal('')
     expect(answer).to.equal(Status.InvalidRequest)
+  })
+
+  it('knows when the store is to be left alone', () => {
+    const { boards } = bench.arena
+    const atRest = (which: AdminCommand): boolean => {
+      command(which)
+      return boards.atRest
+    }
+    expect([AdminCommand.Load, AdminCommand.Suspend, AdminCommand.Resume].map(atRest)).to.deep.equal([
+      false,
+      true,
+      false,
+    ])
+    expect([AdminCommand.Save, AdminCommand.Load, AdminCommand.Resume].map(atRest)).to.deep.equal([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('is not content with a save after which a block of the journal is still needed', () => {
+    command(AdminCommand.Load)
+    bench.arena.journalLocks.zoneTakes(5, LockKind.Physical)
+    expect(() => command(AdminCommand.Save)).to.throw('nobody needs the journal of a saved volume')
   })
 
   describe('when some zone meets a fatal error', () => {

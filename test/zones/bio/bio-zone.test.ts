@@ -125,6 +125,13 @@ describe('the bio room', () => {
       expect(vios.status[superBlock]).to.equal(Status.Success)
     })
 
+    it('refuses whoever disturbs a volume at rest', () => {
+      bench.arena.boards.atRest = true
+      for (const op of [BioOp.Read, BioOp.Write, BioOp.Flush]) {
+        expect(() => bio.receive(op, aim(7))).to.throw('a volume at rest leaves its store alone')
+      }
+    })
+
     it('writes nothing once the engine is halted', () => {
       const vio = aim(7)
       bio.receive(BioOp.Write, vio)

@@ -117,6 +117,28 @@ describe('the flusher', () => {
     expect(bench.arena.vios.status[flushes[0]]).to.equal(Status.IoError)
   })
 
+  it('succeeds in read-only mode, until an acknowledged write is lost', () => {
+    const { boards, vios } = bench.arena
+    flusher.receive(FlushOp.EnterReadOnly, 0)
+    flusher.receive(FlushOp.Submit, flushes[0])
+    closeZones(0)
+    advance(0, 1)
+    advance(1, 1)
+    flushStore()
+    expect(home()).to.deep.equal([flushes[0]])
+    expect(vios.status[flushes[0]]).to.equal(Status.Success)
+    for (const generation of [1, 2]) {
+      flusher.receive(FlushOp.Submit, flushes[generation])
+      closeZones(generation)
+      advance(0, generation + 1)
+      boards.loseWrite()
+      advance(1, generation + 1)
+      flushStore()
+      expect(home()).to.deep.equal([flushes[generation]])
+      expect(vios.status[flushes[generation]]).to.equal(Status.ReadOnly)
+    }
+  })
+
   it('drains when the last flush is home', () => {
     flusher.receive(FlushOp.Submit, flushes[0])
     flusher.receive(FlushOp.Administer, AdminCommand.Save)

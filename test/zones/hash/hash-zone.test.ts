@@ -2,6 +2,8 @@ import { expect } from 'chai'
 import { pbn, type VioIndex, vioIndex } from '../../../src/base/ids.js'
 import { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
+import { advicePbn, encodeAdvice } from '../../../src/format/advice.js'
+import { IndexStage } from '../../../src/vio/boards.js'
 import { advanceCompression, resetCompression } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
 import { ContextState, IndexRequestKind } from '../../../src/vio/dedupe-contexts.js'
@@ -40,6 +42,7 @@ describe('a hash zone', () => {
     vios = context.vios
     zone = new HashZone(context)
     context.boards.deduplicating = true
+    context.boards.indexStage = IndexStage.Open
     next = 0
   }
   beforeEach(() => open())
@@ -69,13 +72,12 @@ describe('a hash zone', () => {
   const answer = (place?: number, state = MappingState.Uncompressed as number, inTime = true) => {
     const { operand } = bench.expect(IndexOp.Request)
     const { contexts } = context
-    contexts.found[operand] = place === undefined ? 0 : 1
-    contexts.advicePbn[operand] = pbn(place ?? 0)
-    contexts.adviceState[operand] = state
+    contexts.locations[operand] = place === undefined ? 0 : 1
+    encodeAdvice(contexts.known, operand * 16, place ?? 0, state)
     expect(contexts.swap(operand, ContextState.Pending, ContextState.Complete)).to.equal(inTime)
     if (!inTime) contexts.swap(operand, ContextState.TimedOut, ContextState.TimedOutComplete)
     zone.receive(HashOp.Answered, operand)
-    return { kind: contexts.kind[operand], offered: contexts.offeredPbn[operand] }
+    return { kind: contexts.kinds[operand], offered: advicePbn(contexts.offered, operand * 16) }
   }
 
   /** The physical zone locks the candidate with so many references left, or refuses. */
@@ -676,6 +678,7 @@ describe('a hash zone', () => {
       zone.receive(HashOp.Administer, AdminCommand.Suspend)
       // The context is away, so the zone is not drained.
       expect(bench.sent.length).to.equal(1)
+      expect(count(Counter.CurrentDedupeQueries)).to.equal(1)
       answer(CANDIDATE, 1, false)
       bench.expect(AdminOp.PhaseDone)
       quiet()

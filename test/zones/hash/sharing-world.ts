@@ -17,7 +17,8 @@ import type { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
 import { findFragment, readFragmentSize } from '../../../src/format/compressed-block.js'
 import type { Zone } from '../../../src/reactor/zone.js'
-import { IndexZone } from '../../../src/uds/index-zone.js'
+import { MemoryIndexZone } from '../../../src/uds/memory-index-zone.js'
+import { IndexStage } from '../../../src/vio/boards.js'
 import { afterAllocationLock, toCleanup } from '../../../src/vio/cleanup-path.js'
 import { cancelCompression, resetCompression } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
@@ -98,12 +99,13 @@ export class SharingWorld {
       this.host(Room.Hash, zone, new HashZone(bench.context(Room.Hash, zone)))
     this.host(Room.Cpu, 0, new CpuZone(bench.context(Room.Cpu)))
     this.host(Room.Packer, 0, new PackerZone(bench.context(Room.Packer)))
-    this.host(Room.Index, 0, new IndexZone(bench.context(Room.Index)))
+    this.host(Room.Index, 0, new MemoryIndexZone(bench.context(Room.Index)))
     for (let row = 0; row < SHAPE.dataVios; row++) {
       ;(row < CANCELERS ? this.idleCancelers : this.idle).push(vioIndex(row))
     }
     for (let row = 0; row < SHAPE.pbnLocks; row++) this.freeRows.push(row)
     bench.arena.boards.deduplicating = true
+    bench.arena.boards.indexStage = IndexStage.Open
     bench.arena.boards.compressing = true
   }
 

@@ -191,6 +191,14 @@ describe('the recovery journal', () => {
     journal.receive(JournalOp.LocksReleased, 0)
     journal.endPass()
     bench.expect(PhysicalOp.CommitTails)
+    // So is a resume, for a zone that rested may have passed over the request.
+    written()
+    journal.receive(JournalOp.Administer, AdminCommand.Suspend)
+    journal.endPass()
+    bench.takeAll()
+    journal.receive(JournalOp.Administer, AdminCommand.Resume)
+    journal.endPass()
+    bench.expect(PhysicalOp.CommitTails)
   })
 
   it('reaps what nobody holds, after a flush, and only then uses the room', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { lbn, pbn } from '../../../src/base/ids.js'
 import { isPageInitialized, readEntryPbn, writeEntry } from '../../../src/format/block-map-page.js'
+import { Counter } from '../../../src/vio/counters.js'
 import { Room } from '../../../src/vio/opcodes.js'
 import { Forest, ROOT_HEIGHT } from '../../../src/zones/logical/forest.js'
 import { Bench, ONE_OF_EACH, SMALL_SHAPE, SMALL_VOLUME } from '../bench.js'
@@ -58,7 +59,9 @@ describe('a forest', () => {
     const at = context.vios.bufferAt(context.pools.logical[0].first)
     const page = context.arena.subarray(at, at + 4096)
     const [first, second, third] = [0, LEAF, 2 * LEAF].map((n) => forest.row(lbn(n), 1))
+    expect(context.counters[Counter.PrivateBytes]).to.equal(0)
     forest.create(first, pbn(200))
+    expect(context.counters[Counter.PrivateBytes]).to.be.at.least(4096)
     writeEntry(forest.bytes(first), forest.at(first), 3, 999, 1)
     forest.bytes(first)[forest.at(first) + 32] = 1
     forest.snapshot(first, at)

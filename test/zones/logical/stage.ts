@@ -151,8 +151,8 @@ export class Stage {
     return sent.operand
   }
 
-  /** Does what the receiver of a message would do, and sends the answer. */
-  answer(sent: Sent): void {
+  /** Does what the receiver of a message would do, and sends the answer. `meanwhile` happens between the two. */
+  answer(sent: Sent, meanwhile: () => void = () => {}): void {
     const { vios, zone } = this
     const vio = sent.operand as VioIndex
     switch (sent.op) {
@@ -176,6 +176,7 @@ export class Stage {
         return zone.receive(LogicalOp.Release, vio)
       case JournalOp.Append:
         this.journal(vio)
+        meanwhile()
         zone.receive(LogicalOp.Incremented, vio)
         if (vios.mappedPbn[vio] !== 0 && vios.journalSequence[vio] !== 0)
           zone.receive(LogicalOp.Decremented, vio)

@@ -28,6 +28,13 @@ describe('a physical zone', () => {
     expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(1)
   })
 
+  it('counts all blocks as used until it knows better', async () => {
+    const rig = await Rig.make()
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(DATA * VOLUME.slabCount)
+    rig.administer(AdminCommand.Load)
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(0)
+  })
+
   it('takes an unused block back when the vio gives its allocation up', async () => {
     const rig = await Rig.loaded()
     const vio = rig.vio(0)
@@ -177,6 +184,18 @@ describe('a physical zone', () => {
     rig.bench.arena.boards.wantedLock = rig.recoverySequence - 1
     rig.send(PhysicalOp.CommitTails, 0)
     expect(rig.counter(Counter.SlabJournalBlocksWritten)).to.equal(0)
+  })
+
+  it('commits nothing that it is asked for when it rests already', async () => {
+    const rig = await Rig.loaded()
+    rig.write()
+    rig.administer(AdminCommand.Suspend)
+    rig.bench.arena.boards.wantedLock = rig.recoverySequence
+    rig.send(PhysicalOp.CommitTails, 0)
+    expect(rig.counter(Counter.SlabJournalBlocksWritten)).to.equal(0)
+    rig.administer(AdminCommand.Resume)
+    rig.send(PhysicalOp.CommitTails, 0)
+    expect(rig.counter(Counter.SlabJournalBlocksWritten)).to.equal(1)
   })
 
   it('makes no entry after a partial block until the summary counts it', async () => {

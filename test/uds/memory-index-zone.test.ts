@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { pbn } from '../../src/base/ids.js'
-import { IndexZone } from '../../src/uds/index-zone.js'
+import { advicePbn, encodeAdvice } from '../../src/format/advice.js'
+import { MemoryIndexZone } from '../../src/uds/memory-index-zone.js'
 import { Counter } from '../../src/vio/counters.js'
 import { ContextState, contextsPerZone, IndexRequestKind } from '../../src/vio/dedupe-contexts.js'
 import { AdminCommand, AdminOp, HashOp, IndexOp, Room } from '../../src/vio/opcodes.js'
@@ -8,28 +8,31 @@ import { VDO_SHAPE } from '../../src/vio/volume-shape.js'
 import type { ZoneContext } from '../../src/vio/zone-context.js'
 import { Bench, ONE_OF_EACH, SMALL_SHAPE, SMALL_VOLUME } from '../zones/bench.js'
 
-describe('an index zone', () => {
+describe('an index in memory', () => {
   let bench: Bench
   let context: ZoneContext
-  let zone: IndexZone
+  let zone: MemoryIndexZone
 
   beforeEach(async () => {
     bench = await Bench.make(SMALL_SHAPE, SMALL_VOLUME, { ...ONE_OF_EACH, hash: 2 })
     context = bench.context(Room.Index)
-    zone = new IndexZone(context)
+    zone = new MemoryIndexZone(context)
   })
 
   const ask = (row: number, kind: IndexRequestKind, offered = 0, state = ContextState.Pending) => {
     const { contexts } = context
-    contexts.kind[row] = kind
-    contexts.name.set([1, 2, 3, 4], row * 4)
-    contexts.offeredPbn[row] = pbn(offered)
-    contexts.offeredState[row] = 1
+    contexts.kinds[row] = kind
+    contexts.nameWords.set([1, 2, 3, 4], row * 4)
+    encodeAdvice(contexts.offered, row * 16, offered, 1)
     contexts.state[row] = state
     zone.receive(IndexOp.Request, row)
     const answer = bench.expect(HashOp.Answered)
     expect(answer.operand).to.equal(row)
-    return { zone: answer.zone, found: contexts.found[row] === 1, pbn: contexts.advicePbn[row] }
+    return {
+      zone: answer.zone,
+      found: contexts.locations[row] !== 0,
+      pbn: advicePbn(contexts.known, row * 16),
+    }
   }
 
   it('remembers what was offered first, until an update', () => {

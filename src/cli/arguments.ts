@@ -1,0 +1,44 @@
+/** Reading the values of options: what is wrong is told with the option, what was found, and what is wanted. */
+
+import { VdoError } from '../base/errors.js'
+
+/** The refusal of an option's value. */
+export function badArgument(option: string, found: string, wanted: string): VdoError {
+  return new VdoError('VDO_BAD_ARGUMENT', `${option} is "${found}", wanted ${wanted}`)
+}
+
+/** Reads a decimal whole number within limits; nothing else may stand beside it. */
+export function wholeNumber(option: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= least && value <= most) return value
+    throw badArgument(option, text, `a whole number from ${least} to ${most}`)
+  }
+}
+
+/** Reads a decimal number, a fraction if you like, within limits. */
+export function decimalNumber(option: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+    if (value >= least && value <= most) return value
+    throw badArgument(option, text, `a number from ${least} to ${most}`)
+  }
+}
+
+/** Reads one of a few words. */
+export function oneOf<Word extends string>(option: string, words: readonly Word[]): (text: string) => Word {
+  return (text) => {
+    const word = words.find((each) => each === text)
+    if (word !== undefined) return word
+    throw badArgument(option, text, `one of ${words.join(', ')}`)
+  }
+}
+
+/** Reads values that commas separate, at least one. */
+export function listOf<T>(option: string, read: (text: string) => T): (text: string) => T[] {
+  return (text) => {
+    const words = text.split(',').map((word) => word.trim())
+    if (words.includes('')) throw badArgument(option, text, 'values with commas between them')
+    return words.map((word) => read(word))
+  }
+}

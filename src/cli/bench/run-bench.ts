@@ -1,0 +1,236 @@
+/** The speeds of every row, on memory and on a file, for each profile and depth; and of the index by itself. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import Table from 'cli-table3'
+import { createRamSegments } from '../../device/ram-device.js'
+import { planFormat } from '../../format/volume-format.js'
+import { auditFile, auditMemory } from '../../host/audit-file.js'
+import { closeBackingFile, openBackingFile } from '../../host/backing-file.js'
+import { openVolume } from '../../host/open-volume.js'
+import { loadProfile } from '../../host/profile.js'
+import type { AuditResult } from '../../repair/audit-report.js'
+import { ExitStatus } from '../exit-status.js'
+import { showProgress } from '../progress.js'
+import { indexTable, measureIndexes } from './index-bench.js'
+import { INDEX_ROWS, type IndexRowResult } from './index-rows.js'
+import { type Measured, measureRow } from './measure.js'
+import { BLOCK, ROWS, type Row, SPAN_BLOCKS } from './rows.js'
+
+/** Room for the span twice over, because a scattered rewrite frees late. */
+const PHYSICAL_BLOCKS = SPAN_BLOCKS * 2 + 262_144
+const INDEX_BLOCKS = 64
+const SLAB_BITS = 17
+
+interface Result extends Measured {
+  readonly store: string
+  readonly profile: string
+  /** What the audit of the closed volume found wrong after any of the repeats. */
+  readonly problems: number
+}
+
+/** Where volumes lie, one after another. */
+interface BenchStore {
+  readonly device: string | SharedArrayBuffer[]
+  format(): void
+  /** How much the audit finds wrong with the volume, which is closed. */
+  problems(): number
+  remove(): void
+}
+
+export interface BenchOptions {
+  readonly store: readonly string[]
+  readonly threads: readonly string[]
+  readonly depth: readonly number[]
+  readonly row?: readonly string[]
+  readonly blocks: number
+  readonly seconds: number
+  readonly repeats: number
+  /** Only the index part if true, without it if false; both if it is left out. */
+  readonly index?: boolean
+  readonly indexChapters: number
+  readonly json?: boolean
+}
+
+export async function bench(options: BenchOptions): Promise<void> {
+  // All of them, before the first is measured for minutes.
+  for (const profile of options.threads) loadProfile(profile)
+  const isWanted = (name: string): boolean => options.row?.some((word) => name.includes(word)) ?? true
+  const rows = options.index === true ? [] : ROWS.filter(({ name }) => isWanted(name))
+  const wantsIndex = options.index ?? Object.values(INDEX_ROWS).some(isWanted)
+  const all = options.store.length * options.threads.length * rows.length * options.depth.length
+  const progress = showProgress('Measuring')
+  const results: Result[] = []
+  const tell = (result: Result): void => {
+    results.push(result)
+    const what = `${result.store} ${result.profile} ${result.row}, depth ${result.depth}`
+    progress.update(results.length, all, what)
+    if (!process.stderr.isTTY) {
+      process.stderr.write(`${what}: ${Math.round(result.blocksPerSecond)} blocks/s\n`)
+    }
+  }
+  try {
+    if (all > 0) progress.update(0, all)
+    if (rows.length > 0) {
+      for (const store of options.store) {
+        for (const profile of options.threads) await runProfile(store, profile, rows, options, tell)
+      }
+    }
+  } finally {
+    progress.stop()
+  }
+  const index = wantsIndex ? measureIndexes(options.indexChapters, tellIndexRow) : []
+  const facts = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version }
+  process.stdout.write(
+    options.json === true
+      ? `${JSON.stringify({ ...facts, results, index }, null, 1)}\n`
+      : [
+          `${facts.cores} × ${facts.cpu}, Node ${facts.node}`,
+          ...(results.length > 0 ? [table(results)] : []),
+          ...(index.length > 0 ? [indexTable(index)] : []),
+          '',
+        ].join('\n'),
+  )
+  const isSound = results.every((r) => r.isProven && r.problems === 0) && index.every((r) => r.isProven)
+  if (!isSound) process.exitCode = ExitStatus.Failed
+}
+
+function tellIndexRow({ index, row, requestsPerSecond, cpuPerRequest }: IndexRowResult): void {
+  process.stderr.write(
+    `${index}, ${row}: ${Math.round(requestsPerSecond)} requests/s, ${cpuPerRequest.toFixed(2)} µs of CPU each\n`,
+  )
+}
+
+/** One volume, all rows and depths. */
+async function runProfile(
+  store: string,
+  profile: string,
+  rows: readonly Row[],
+  options: BenchOptions,
+  tell: (result: Result) => void,
+): Promise<void> {
+  const made = makeStore(store)
+  try {
+    for (const row of rows) {
+      for (const depth of options.depth) {
+        const tries: Measured[] = []
+        let problems = 0
+        for (let i = 0; i < options.repeats; i++) {
+          made.format()
+          const volume = await openVolume({ device: made.device, threads: profile })
+          try {
+            tries.push(await measureRow(volume, row, depth, options))
+          } finally {
+            await volume.close()
+          }
+          problems += made.problems()
+        }
+        tries.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)
+        tell({ store, profile, problems, ...tries[Math.floor(tries.length / 2)] })
+      }
+    }
+  } finally {
+    made.remove()
+  }
+}
+
+function makeStore(kind: string): BenchStore {
+  const plan = () =>
+    planFormat(
+      {
+        physicalBlocks: PHYSICAL_BLOCKS,
+        logicalBlocks: SPAN_BLOCKS,
+        slabBits: SLAB_BITS,
+        indexMemory: -256,
+        indexSparse: false,
+        nonce: BigInt(`0x${randomBytes(7).toString('hex')}1`),
+        uuid: randomBytes(16),
+        indexBlocks: INDEX_BLOCKS,
+      },
+      crc32,
+    )
+  if (kind === 'memory') {
+    const device = createRamSegments(PHYSICAL_BLOCKS)
+    // The machine hands pages out at their first touch; a store that holds data was touched before.
+    for (const segment of device) new Uint8Array(segment).fill(1)
+    const put = (block: number, bytes: Uint8Array | undefined) => {
+      const perSegment = device[0].byteLength / BLOCK
+      const view = new Uint8Array(device[Math.floor(block / perSegment)], (block % perSegment) * BLOCK, BLOCK)
+      if (bytes === undefined) view.fill(0)
+      else view.set(bytes)
+    }
+    return {
+      device,
+      format: () => eachBlock(plan().writes, put),
+      problems: () => problemsOf(auditMemory(device)),
+      remove: () => {},
+    }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'uvdo-bench-'))
+  const device = join(folder, 'bench.img')
+  return {
+    device,
+    format: () => {
+      const file = openBackingFile(device, { createBlocks: PHYSICAL_BLOCKS })
+      const zeros = new Uint8Array(BLOCK)
+      eachBlock(plan().writes, (block, bytes) => {
+        writeSync(file.descriptor, bytes ?? zeros, 0, BLOCK, block * BLOCK)
+      })
+      closeBackingFile(file)
+    },
+    problems: () => problemsOf(auditFile(device)),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+function problemsOf({ kindCounts }: AuditResult): number {
+  return Object.values(kindCounts).reduce((sum, count) => sum + count, 0)
+}
+
+function eachBlock(
+  writes: readonly { readonly pbn: number; readonly blockCount: number; readonly bytes?: Uint8Array }[],
+  put: (block: number, bytes: Uint8Array | undefined) => void,
+): void {
+  for (const { pbn, blockCount, bytes } of writes) {
+    for (let i = 0; i < blockCount; i++) put(pbn + i, bytes?.subarray(i * BLOCK, (i + 1) * BLOCK))
+  }
+}
+
+function table(results: readonly Result[]): string {
+  const t = new Table({
+    head: [
+      'store',
+      'profile',
+      'row',
+      'depth',
+      'blocks/s',
+      'CPU µs',
+      'gen µs',
+      'p50 µs',
+      'p99 µs',
+      'p99.9 µs',
+      'proven',
+      'audit',
+    ],
+    style: { head: [], border: [] },
+  })
+  for (const r of results) {
+    t.push([
+      r.store,
+      r.profile,
+      r.row,
+      r.depth,
+      Math.round(r.blocksPerSecond),
+      r.cpuPerBlock.toFixed(1),
+      r.generatorPerBlock.toFixed(2),
+      Math.round(r.latency.p50),
+      Math.round(r.latency.p99),
+      Math.round(r.latency.p999),
+      `${(r.proven * 100).toFixed(1)} %${r.isProven ? '' : ' !'}`,
+      r.problems === 0 ? 'clean' : `${r.problems} !`,
+    ])
+  }
+  return t.toString()
+}

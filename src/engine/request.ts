@@ -1,0 +1,30 @@
+/** A client's request on its way through the front end, which uses the object again when the request is answered. */
+import { Status } from '../base/status.js'
+import type { Client } from './client.js'
+import type { Completion } from './export-target.js'
+
+export enum RequestKind {
+  Read,
+  Write,
+  /** Unmaps whole blocks, zeroes what is left at the edges. */
+  Discard,
+}
+
+export const NO_BYTES = new Uint8Array(0)
+export const IGNORE: Completion = () => {}
+
+export class Request {
+  kind = RequestKind.Read
+  /** Bytes: where it starts, where the next vio starts, where it ends. */
+  start = 0
+  next = 0
+  end = 0
+  fua = false
+  bytes: Uint8Array = NO_BYTES
+  done: Completion = IGNORE
+  /** Its blocks that are launched and not answered. */
+  inFlight = 0
+  status: Status = Status.Success
+
+  constructor(public client: Client) {}
+}

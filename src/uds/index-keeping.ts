@@ -1,0 +1,346 @@
+/**
+ * Keeps the index as a whole: opens, saves and closes it, and hosts the keeper, which closes and writes chapters.
+ * Lives in index zone 0; what the zones have to do it orders, all of them at once, and goes on when all are done.
+ *
+ * What takes long is told as steps (`opening`, `closing`, …), one at a time: they wait for the disk and for orders,
+ * and the volume serves meanwhile. Whatever happens to an index, the volume does not fail for it: an index that is
+ * not there, or is damaged, makes way for a new one; one that was not saved is rebuilt from its chapters; any other
+ * failure closes it, with a sentence that says why.
+ */
+import { assert, unreachable } from '../base/assert.js'
+import type { VdoError } from '../base/errors.js'
+import { IndexStage } from '../vio/boards.js'
+import { Counter } from '../vio/counters.js'
+import { hop, type IndexControl, IndexOp } from '../vio/opcodes.js'
+import type { ZoneContext } from '../vio/zone-context.js'
+import { type IndexArena, IndexOrder, OrderFailure, Work } from './index-arena.js'
+import { IndexError } from './index-error.js'
+import { IndexKeeper } from './index-keeper.js'
+import {
+  createLayout,
+  type IndexBirth,
+  type IndexLayout,
+  type IndexPlace,
+  openLayout,
+} from './index-layout.js'
+import { IndexLifecycle, type Openable } from './index-lifecycle.js'
+import type { IndexOutside } from './index-outside.js'
+import { IndexPageMap, loadPageMap, savePageMap } from './index-page-map.js'
+import { type KeeperPort, KeeperWork, type ToKeeper, type ToZone } from './index-ports.js'
+import { type ChapterRange, clearPageMap, latestSave } from './index-save.js'
+import { saveOpenChapter } from './open-chapter-save.js'
+import { canBeReplaced } from './open-index.js'
+import { type RegionWork, WAIT } from './region-work.js'
+import { flushed, type Steps } from './storage-steps.js'
+import { withGeometry } from './zone-part.js'
+
+/** What a zone tells, in the operand of a message: the zone above these bits. */
+const TOLD_BITS = 4
+
+export const toldBy = (zone: number, message: ToKeeper): number => (zone << TOLD_BITS) | message
+
+export class IndexKeeping implements Openable, KeeperPort {
+  private readonly lifecycle: IndexLifecycle
+  private readonly whole: RegionWork
+  private layout: IndexLayout | null = null
+  private keeper: IndexKeeper | null = null
+  private pageMap: IndexPageMap | null = null
+  /** Orders that are not done. */
+  private ordered = 0
+  /** Why the open index cannot go on. */
+  private broken: string | null = null
+  private held = false
+
+  constructor(
+    private readonly context: ZoneContext,
+    private readonly shared: IndexArena,
+    private readonly place: IndexPlace,
+    private readonly works: readonly RegionWork[],
+    private readonly outside: IndexOutside,
+  ) {
+    this.lifecycle = new IndexLifecycle(context, this)
+    this.whole = works[Work.Whole]
+  }
+
+  // What it is told.
+
+  /** The volume is loaded. */
+  begin(): void {
+    this.lifecycle.begin()
+  }
+
+  control(control: IndexControl): void {
+    this.lifecycle.control(control)
+  }
+
+  /** A zone tells the keeper. */
+  hear(told: number): void {
+    this.keeper?.receive(told >> TOLD_BITS, told & (2 ** TOLD_BITS - 1))
+    if (this.keeper?.hasFailed === true) this.broken ??= 'a page of its chapters is damaged or cannot be read'
+    this.look()
+  }
+
+  /** A zone has found out that the index cannot go on. */
+  fail(sentence: string): void {
+    if (this.broken !== null || this.keeper === null) return
+    this.broken = sentence
+    this.keeper.fail()
+    this.look()
+  }
+
+  orderDone(): void {
+    assert(this.ordered > 0, 'an order that is done was given')
+    this.ordered--
+    this.look()
+  }
+
+  // The keeper's side.
+
+  toZone(zone: number, message: ToZone): void {
+    this.context.post.send(hop(IndexOp.FromKeeper, zone), message)
+  }
+
+  start(work: KeeperWork, steps: Steps<void>): void {
+    this.works[workOf(work)].start(steps, (error) => {
+      if (error !== null) this.fail(error.message)
+      else if (work === KeeperWork.WriteChapter) this.count(Counter.IndexChaptersWritten)
+      this.keeper?.workDone(work, error === null)
+      this.look()
+    })
+  }
+
+  /** Something has changed that steps may wait for. */
+  private look(): void {
+    this.whole.wake()
+    if (this.broken !== null && !this.whole.isBusy && !this.held) this.giveUp()
+  }
+
+  // Opening.
+
+  open(create: boolean): void {
+    this.broken = null
+    this.whole.start(this.opening(create), (error) => {
+      if (error === null) this.lifecycle.opened()
+      else this.failed('the index cannot be opened', error.message)
+    })
+  }
+
+  private *opening(create: boolean): Steps<void> {
+    try {
+      const range = create ? yield* this.create() : yield* this.loadOrMake()
+      const { layout, pageMap } = this
+      assert(layout !== null && pageMap !== null, 'an index that is opened has its layout')
+      const parts = {
+        memory: withGeometry(this.shared.memory, layout.geometry),
+        pageMap,
+        nonce: layout.nonce,
+        volumeBlock: layout.volumeStart,
+      }
+      this.keeper = new IndexKeeper(parts, this)
+      this.keeper.begin(range.oldest, range.newest)
+      this.keeper.beforeNextChapter = () => layout.discardOpenChapter()
+    } catch (error) {
+      yield* this.forget()
+      throw error
+    }
+  }
+
+  private *loadOrMake(): Steps<ChapterRange> {
+    try {
+      return yield* this.load()
+    } catch (error) {
+      if (!canBeReplaced(error)) throw error
+      this.tell(`there is no index that can be used, and a new one is made: ${(error as VdoError).message}`)
+      yield* this.forget()
+      return yield* this.create()
+    }
+  }
+
+  private *create(): Steps<ChapterRange> {
+    this.count(Counter.IndexesMade)
+    this.use(yield* createLayout(this.place, this.birth()))
+    yield* this.order(IndexOrder.Begin)
+    this.shared.isTouched = true
+    return { newest: 0, oldest: 0 }
+  }
+
+  private *load(): Steps<ChapterRange> {
+    const layout = this.use(yield* openLayout(this.place))
+    let why: IndexError
+    try {
+      const save = latestSave(layout)
+      yield* this.order(IndexOrder.Load)
+      yield* loadPageMap(this.thePageMap, save.areas.pageMap)
+      this.shared.isTouched = false
+      this.count(Counter.IndexLoads)
+      return save
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      why = error
+    }
+    this.tell(`the index is rebuilt from its chapters: ${why.message}`)
+    clearPageMap(this.thePageMap)
+    yield* this.order(IndexOrder.Rebuild)
+    this.count(Counter.IndexRebuilds)
+    this.shared.isTouched = true
+    return this.shared.range
+  }
+
+  private use(layout: IndexLayout): IndexLayout {
+    this.layout = layout
+    this.pageMap = new IndexPageMap(layout.geometry, this.shared.memory.pageMapEntries)
+    clearPageMap(this.pageMap)
+    return layout
+  }
+
+  private birth(): IndexBirth {
+    const { outside } = this
+    return { nanoseconds: BigInt(outside.wallMs()) * 1_000_000n, chance: outside.chance() }
+  }
+
+  // Saving and closing.
+
+  close(): void {
+    this.whole.start(this.closing(), (error) => {
+      const why = this.broken ?? error?.message
+      if (why === undefined) this.lifecycle.closed()
+      else this.failed('the index was closed and is not saved', why)
+    })
+  }
+
+  private *closing(): Steps<void> {
+    let problem: unknown = null
+    try {
+      yield* this.order(IndexOrder.Drain)
+      yield* this.save()
+    } catch (error) {
+      problem = error
+    }
+    yield* this.forget()
+    if (problem !== null) throw problem
+  }
+
+  /** Saves the index, which takes no questions, unless the last save still says all. */
+  private *save(): Steps<void> {
+    const { layout, keeper, shared } = this
+    assert(layout !== null && keeper !== null, 'only an open index is saved')
+    yield* this.quiet()
+    if (this.broken !== null || !shared.isTouched) return
+    const { memory } = shared
+    const begun = yield* layout.beginSave(this.context.counts.index, this.outside.wallMs())
+    const shares = memory.openChapters.map((pair) => pair[keeper.newest & 1])
+    yield* saveOpenChapter(shares, begun.areas.openChapter)
+    yield* flushed()
+    begun.areas.volumeIndex.forEach((area, zone) => shared.setAreaOf(zone, area))
+    yield* this.order(IndexOrder.Save)
+    yield* savePageMap(this.thePageMap, begun.areas.pageMap)
+    yield* flushed()
+    yield* layout.commitSave(begun, keeper.newest, keeper.oldest)
+    keeper.beforeNextChapter = () => layout.discardOpenChapter()
+    shared.isTouched = false
+    this.count(Counter.IndexSaves)
+  }
+
+  /** Waits until no chapter is being closed or written. */
+  private *quiet(): Steps<void> {
+    while (this.broken === null && this.keeper?.isIdle === false) yield WAIT
+  }
+
+  /** Has all zones forget the index. Waits for the keeper's work too, which is in vain if the index is broken. */
+  private *forget(): Steps<void> {
+    while (this.works[Work.WriteChapter].isBusy || this.works[Work.LoadSparse].isBusy) yield WAIT
+    yield* this.order(IndexOrder.Close)
+    this.layout = null
+    this.keeper = null
+    this.pageMap = null
+  }
+
+  private giveUp(): void {
+    this.count(Counter.IndexFailures)
+    this.lifecycle.failing()
+    this.whole.start(this.forget(), () => {
+      this.failed('the index is not used any more', this.broken ?? '')
+    })
+  }
+
+  private failed(what: string, why: string): void {
+    this.tell(`${what}: ${why}`)
+    this.broken = null
+    this.lifecycle.failed(why)
+  }
+
+  // Rest: with the volume.
+
+  /** Begins nothing more. What is open comes to rest, and is saved if that is wanted; what opens waits. */
+  rest(save: boolean): void {
+    this.lifecycle.rest()
+    this.held = true
+    if (this.lifecycle.stage === IndexStage.Opening) {
+      this.whole.hold()
+      this.works[Work.Own].hold()
+    }
+    if (this.lifecycle.stage !== IndexStage.Open || this.whole.isBusy) return
+    this.whole.start(save ? this.save() : this.quiet(), (error) => {
+      if (error === null) return
+      this.broken ??= `it cannot be saved: ${error.message}`
+    })
+  }
+
+  /** Whether nothing is with the disk, nor will be before `goOn`. */
+  get rests(): boolean {
+    if (this.lifecycle.stage === IndexStage.Opening) return this.works.every((work) => !work.isWithBio)
+    return !this.whole.isBusy && this.works.every((work) => !work.isBusy)
+  }
+
+  goOn(): void {
+    this.held = false
+    this.whole.release()
+    this.lifecycle.goOn()
+    this.look()
+  }
+
+  // Orders
+
+  /** Has all zones do something, and waits for it. Throws if one of them cannot. */
+  private *order(order: IndexOrder): Steps<void> {
+    const { counts, post } = this.context
+    const { shared } = this
+    assert(this.ordered === 0, 'one order at a time')
+    shared.clearFailure()
+    this.ordered = counts.index
+    for (let zone = 0; zone < counts.index; zone++) post.send(hop(IndexOp.Order, zone), order)
+    while (this.ordered > 0) yield WAIT
+    if (shared.failure === OrderFailure.None) return
+    const code = shared.failure === OrderFailure.Damaged ? 'VDO_INDEX_CORRUPT' : 'VDO_INDEX_IO'
+    throw new IndexError(code, shared.problem.text)
+  }
+
+  private get thePageMap(): IndexPageMap {
+    assert(this.pageMap !== null, 'an index with a layout has a page map')
+    return this.pageMap
+  }
+
+  private count(counter: Counter): void {
+    this.context.counters[counter]++
+  }
+
+  private tell(what: string): void {
+    this.outside.report(`Deduplication: ${what}`)
+  }
+}
+
+/** Whether another way to open the index may succeed. */
+export function isDamage(error: unknown): error is IndexError {
+  return error instanceof IndexError && (canBeReplaced(error) || error.code === 'VDO_INDEX_UNCLEAN')
+}
+
+function workOf(work: KeeperWork): Work {
+  switch (work) {
+    case KeeperWork.WriteChapter:
+      return Work.WriteChapter
+    case KeeperWork.LoadSparse:
+      return Work.LoadSparse
+    default:
+      return unreachable('the keeper has two kinds of work', work)
+  }
+}

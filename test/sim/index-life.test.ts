@@ -1,0 +1,195 @@
+import { expect } from 'chai'
+import { Prng } from '../../src/base/prng.js'
+import { DeviceOp } from '../../src/device/block-device.js'
+import { memoryLender } from '../../src/host/lend-memory.js'
+import type { LendMemory } from '../../src/sim/simulator.js'
+import { Counter } from '../../src/vio/counters.js'
+import { IndexControl } from '../../src/vio/opcodes.js'
+import { IndexWorld, upFrom } from './index-world.js'
+
+const BLOCK = 4096
+
+describe('the index of a volume that serves', function () {
+  this.timeout(60_000)
+  let lend: LendMemory
+
+  before(async () => {
+    lend = await memoryLender()
+  })
+
+  /** Posts that found something while the same contents were written once more. */
+  function foundAgain(world: IndexWorld, first: number, count: number): number {
+    const before = world.total(Counter.IndexPostsFound)
+    // Other blocks first, so that none of the old data are in place and nothing is shared in flight.
+    world.write(upFrom(first, count), 1)
+    return world.total(Counter.IndexPostsFound) - before
+  }
+
+  it('opens behind it, goes and comes as it is told, and remembers', () => {
+    const world = new IndexWorld(lend, { seed: 3, zones: 2 })
+    expect(world.state).to.equal('opening')
+    world.untilSettled()
+    expect(world.state).to.equal('online')
+    world.write(upFrom(0, 30))
+    expect(foundAgain(world, 0, 30)).to.equal(30)
+
+    world.control(IndexControl.Disable)
+    expect(world.state).to.equal('offline')
+    expect(foundAgain(world, 0, 30)).to.equal(0)
+    world.control(IndexControl.Enable)
+    expect(world.state).to.equal('online')
+    expect(foundAgain(world, 0, 30)).to.equal(30)
+
+    world.control(IndexControl.Close)
+    expect(world.state).to.equal('closed')
+    expect(world.total(Counter.IndexEntries)).to.equal(0)
+    expect(world.total(Counter.IndexSaves)).to.equal(1)
+    world.write(upFrom(100, 10))
+    world.control(IndexControl.Enable)
+    expect(world.total(Counter.IndexLoads)).to.equal(1)
+    expect(foundAgain(world, 0, 30)).to.equal(30)
+    expect(foundAgain(world, 100, 10)).to.equal(0)
+
+    world.control(IndexControl.Create)
+    expect(world.state).to.equal('online')
+    expect(world.total(Counter.IndexEntries)).to.equal(0)
+    expect(world.reports).to.deep.equal([])
+  })
+
+  it('survives a restart with any other zones', () => {
+    const world = new IndexWorld(lend, { seed: 12, zones: 1, chapterRecords: 40 })
+    world.untilSettled()
+    world.write(upFrom(0, 90))
+    const zones = new Set<number>()
+    for (let life = 0; life < 5; life++) {
+      world.save()
+      world.reopen()
+      world.untilSettled()
+      zones.add(world.config.plan.counts.index)
+      expect(world.total(Counter.IndexLoads)).to.equal(1)
+      const used = world.total(Counter.DataBlocksAllocated)
+      expect(foundAgain(world, 50, 40), `life ${life}`).to.equal(40)
+      expect(world.total(Counter.DedupeAdviceValid)).to.equal(40)
+      expect(world.total(Counter.DataBlocksAllocated)).to.equal(used)
+    }
+    expect(zones.size).to.be.greaterThan(1)
+    expect(world.reports).to.deep.equal([])
+  })
+
+  describe('whose region was spoilt', () => {
+    const spoil: Record<string, (world: IndexWorld, prng: Prng) => void> = {
+      'all zeros': ({ store, place }) => {
+        for (let i = 0; i < place.blocks; i++) store.write(place.start + i, new Uint8Array(BLOCK))
+      },
+      'nothing behind the first half': ({ store, place }) => {
+        for (let i = place.blocks >> 1; i < place.blocks; i++)
+          store.write(place.start + i, new Uint8Array(BLOCK))
+      },
+      'another volume’s index': ({ store, place }) => {
+        const config = store.blockAt(place.start + 1).slice()
+        config[42] ^= 1
+        store.write(place.start + 1, config)
+      },
+      'a version to come': ({ store, place }) => {
+        const superBlock = store.blockAt(place.start).slice()
+        const at = superBlock.indexOf(0x2a) + 72
+        superBlock[at] = 9
+        store.write(place.start, superBlock)
+      },
+    }
+    for (const [name, act] of Object.entries(spoil)) {
+      it(`serves, says so and can have a new one (${name})`, () => {
+        const world = new IndexWorld(lend, { seed: 21, zones: 2, chapterRecords: 30 })
+        world.untilSettled()
+        world.write(upFrom(0, 100))
+        world.save()
+        act(world, new Prng(5))
+        world.reopen()
+        world.write(upFrom(0, 40))
+        world.untilSettled()
+        expect(world.reports.length).to.equal(1)
+        if (name === 'a version to come') {
+          expect(world.state).to.equal('error')
+          expect(world.simulator.arena.boards.indexProblem).to.include('version')
+        } else expect(world.state).to.equal('online')
+        world.control(IndexControl.Create)
+        expect(world.state).to.equal('online')
+        world.write(upFrom(500, 40))
+        expect(foundAgain(world, 500, 40)).to.equal(40)
+        world.save()
+        world.reopen()
+        world.untilSettled()
+        expect(world.total(Counter.IndexLoads)).to.equal(1)
+      })
+    }
+
+    it('serves, with bits flipped anywhere', () => {
+      const prng = new Prng(99)
+      const states = new Map<string, number>()
+      for (let round = 0; round < 24; round++) {
+        const world = new IndexWorld(lend, {
+          seed: 30 + (round % 3),
+          zones: 1 + (round % 2),
+          chapterRecords: 30,
+        })
+        world.untilSettled()
+        world.write(upFrom(0, 130))
+        world.save()
+        const { store, place } = world
+        const written = Array.from({ length: place.blocks }, (_, i) => place.start + i).filter((block) =>
+          store.blockAt(block).some((byte) => byte !== 0),
+        )
+        for (let flips = prng.pick([1, 3, 200]); flips > 0; flips--) {
+          const block = prng.chance(0.3) ? place.start + prng.below(2) : prng.pick(written)
+          const bytes = store.blockAt(block).slice()
+          bytes[prng.below(prng.pick([300, BLOCK]))] ^= 1 << prng.below(8)
+          store.write(block, bytes)
+        }
+        world.reopen()
+        world.write(upFrom(60, 60))
+        world.untilSettled()
+        world.write(upFrom(0, 130))
+        states.set(world.state, (states.get(world.state) ?? 0) + 1)
+        world.save()
+        expect(world.simulator.arena.boards.readOnlyReason).to.equal(0)
+      }
+      expect(states.get('online')).to.be.greaterThan(12)
+    })
+  })
+
+  describe('when its answers are late', () => {
+    function sleepy(contexts: number): IndexWorld {
+      const world = new IndexWorld(lend, { seed: 40, zones: 1, chapterRecords: 30, contexts })
+      world.untilSettled()
+      world.write(upFrom(0, 200))
+      world.store.isAsleep = (op, block) => op === DeviceOp.Read && world.store.isInside(block)
+      return world
+    }
+
+    it('is waited for five seconds, and no longer', () => {
+      const world = sleepy(64)
+      const began = world.simulator.nowMs
+      world.write(upFrom(120, 8), 8)
+      expect(world.simulator.nowMs - began).to.be.within(5000, 5200)
+      expect(world.total(Counter.DedupeAdviceTimeouts)).to.equal(8)
+      expect(world.total(Counter.QueriesSkipped)).to.equal(0)
+      expect(world.total(Counter.CurrentDedupeQueries)).to.equal(8)
+      const before = world.total(Counter.IndexPostsFound)
+      world.store.isAsleep = null
+      world.until(() => world.total(Counter.CurrentDedupeQueries) === 0)
+      expect(world.total(Counter.IndexPostsFound)).to.equal(before + 8)
+      world.save()
+    })
+
+    it('is not asked when all questions are still with it, and asked again when they are back', () => {
+      const world = sleepy(2)
+      world.write(upFrom(120, 20), 20)
+      const skipped = world.total(Counter.QueriesSkipped)
+      expect(skipped).to.be.greaterThan(0)
+      expect(world.total(Counter.DedupeAdviceTimeouts)).to.be.greaterThan(skipped)
+      world.store.isAsleep = null
+      world.save()
+      expect(world.state).to.equal('online')
+    })
+  })
+})
