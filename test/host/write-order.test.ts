@@ -17,9 +17,13 @@ import { auditClosed, drawProfile, GIB, readAllBack, withFolder, work } from './
 /** Blocks that fill soon, so that journals are reaped and pages written all the time. */
 const SMALL: VolumeShape = {
   ...VDO_SHAPE,
+  dataVios: 40,
+  discardVios: 30,
+  packerBins: 4,
+  packerSlots: 8,
   journalEntriesPerBlock: 8,
-  slabJournalEntriesPerBlock: 4,
-  slabJournalMixedEntriesPerBlock: 3,
+  slabJournalEntriesPerBlock: 8,
+  slabJournalMixedEntriesPerBlock: 8,
   blockMapAge: 20,
 }
 
