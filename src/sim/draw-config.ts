@@ -56,10 +56,11 @@ function drawIndex(prng: Prng): IndexShape | null {
 }
 
 function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
-  const dataVios = prng.pick([8, 16, 32, 64])
+  const dataVios = prng.pick([8, 8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
-  // Few entries make slab journals go round within a seed.
-  const slabJournalEntriesPerBlock = prng.pick([3, 4, 4, 5, 8, 24])
+  // Few entries make slab journals go round within a seed; few vios for them leave little room behind the blocking
+  // threshold, so that a summary that is late makes entries wait.
+  const slabJournalEntriesPerBlock = prng.pick(dataVios > 8 ? [3, 4, 5, 8, 24] : [6, 8, 12])
   const packerBins = prng.between(2, Math.min(6, Math.floor((dataVios - 1) / 2)))
   const maximumReferences = prng.pick([3, 5, 20, 254])
   return {

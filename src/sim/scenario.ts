@@ -113,7 +113,8 @@ const INDEX_CONTROLS = [
   IndexControl.Create,
 ]
 const READ_BACK_DEPTH = 8
-const SLEEPY_DISK_CHANCE = 0.2
+const SLEEPY_DISK_CHANCE = 0.3
+const SUMMARY_BLOCKS = 64
 /** How often the index is looked at too when the power fails: it takes long. */
 const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
@@ -483,7 +484,7 @@ class Scenario {
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
     simulator.onReport = (sentence) => this.hear(sentence)
-    this.letIndexReadsLie(simulator)
+    this.letRequestsLie(simulator)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
@@ -495,15 +496,22 @@ class Scenario {
     return simulator
   }
 
-  /** Now and then the disk lets what is read of the index lie for a while: answers are late then. */
-  private letIndexReadsLie(simulator: Simulator): void {
+  /**
+   * Now and then the disk lets something lie for a while: what is read of the index, so that answers are late, or the
+   * summary, so that slab journals go on without being counted.
+   */
+  private letRequestsLie(simulator: Simulator): void {
     const { store, config, prng } = this
     store.isAsleep = null
     if (!prng.chance(SLEEPY_DISK_CHANCE)) return
     const { block, blocks } = config.indexRegion
+    const { summaryOrigin } = config.volume
     const span = prng.between(50, 1000)
-    store.isAsleep = (op, at) =>
-      op === DeviceOp.Read && at >= block && at < block + blocks && simulator.steps % (2 * span) < span
+    const isNight = () => simulator.steps % (2 * span) < span
+    store.isAsleep = prng.chance(0.5)
+      ? (op, at) => op === DeviceOp.Read && at >= block && at < block + blocks && isNight()
+      : (op, at) =>
+          op === DeviceOp.Write && at >= summaryOrigin && at < summaryOrigin + SUMMARY_BLOCKS && isNight()
   }
 
   /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */
