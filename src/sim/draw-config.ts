@@ -6,6 +6,7 @@ import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { blockedEntriesBlocks } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
+import { REFERENCES_PER_BLOCK } from '../format/constants.js'
 import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
@@ -125,10 +126,10 @@ function drawVolume(
   const flushing = Math.floor((blocking * 4) / 5)
   const slabJournalBlocks = blocking + blockedEntriesBlocks(dataVios, slabJournalMixedEntriesPerBlock)
   const scrubbing = slabJournalBlocks - 2
-  const slabReferenceBlocks = 1
-  // Small ones fill: a write that finds no block is as common as one that does.
-  let slabBlocks = prng.pick([64, 128, 256, 256])
+  // Small ones fill: a write that finds no block is as common as one that does. Some have several reference blocks.
+  let slabBlocks = prng.chance(0.05) ? 8192 : prng.pick([64, 128, 256, 256])
   while (slabBlocks < slabJournalBlocks + 32) slabBlocks *= 2
+  const slabReferenceBlocks = Math.ceil((slabBlocks - slabJournalBlocks) / REFERENCES_PER_BLOCK)
   const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks
   const journalBlocks = prng.pick([16, 32, 64])
   const rootOrigin = superBlockPbn + 1

@@ -3,6 +3,8 @@
  * load is over, for then pages and slab journals hold all that the recovery journal had.
  */
 import {
+  COUNTERS_PER_BLOCK,
+  COUNTERS_PER_SECTOR,
   commitPoint,
   decodePage,
   decodeSlabJournalBlock,
@@ -75,8 +77,18 @@ function adoptSlab(model: OrderModel, slab: SlabModel, zones: number, read: Read
       const { sequence, index: entry } = commitPoint(bytes, sector)
       return slab.locate(sequence, entry) ?? slab.changes.length
     })
-    slab.stableChanges[index] = Math.min(...shown)
+    slab.stableChanges[index] = lastShown(slab, index, shown)
   }
+}
+
+/** The last change up to which a reference block shows all of its own, each by the commit point of its sector. */
+function lastShown(slab: SlabModel, index: number, shown: readonly number[]): number {
+  const lacking = slab.changes.findIndex(({ sbn }, i) => {
+    const at = sbn - index * COUNTERS_PER_BLOCK
+    const isHere = at >= 0 && at < COUNTERS_PER_BLOCK
+    return isHere && shown[Math.floor(at / COUNTERS_PER_SECTOR)] < i + 1
+  })
+  return lacking < 0 ? slab.changes.length : lacking
 }
 
 /** The blocks that a replay would read, oldest first; none if the journal is blank. */
