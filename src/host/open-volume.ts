@@ -30,7 +30,7 @@ import { EngineHost } from './engine-host.js'
 import { requireOpenOptions } from './open-options.js'
 import { loadProfile } from './profile.js'
 import { readableStore, readVolumeHead } from './read-volume.js'
-import type { Store } from './store.js'
+import { type Store, soundStoreOf } from './store.js'
 import { lockStore } from './volume-lock.js'
 
 export interface OpenOptions {
@@ -79,7 +79,7 @@ export async function openVolumeOn(
   release: () => void,
 ): Promise<VdoVolume> {
   const profile = loadProfile(options.threads ?? 'default')
-  const sound = store.kind === 'faulty' ? store.store : store
+  const sound = soundStoreOf(store)
   const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
   if (profile.counts.physical > volume.slabCount) {

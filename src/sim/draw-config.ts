@@ -6,6 +6,7 @@ import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { blockedEntriesBlocks } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
+import { REFERENCES_PER_BLOCK } from '../format/constants.js'
 import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
@@ -56,9 +57,11 @@ function drawIndex(prng: Prng): IndexShape | null {
 }
 
 function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
-  const dataVios = prng.pick([8, 16, 32, 64])
+  const dataVios = prng.pick([8, 8, 16, 32, 64])
   const journalTailBlocks = prng.between(2, 4)
-  const slabJournalEntriesPerBlock = prng.between(4, 24)
+  // Few entries make slab journals go round within a seed; few vios for them leave little room behind the blocking
+  // threshold, so that a summary that is late makes entries wait.
+  const slabJournalEntriesPerBlock = prng.pick(dataVios > 8 ? [3, 4, 5, 8, 24] : [6, 8, 12])
   const packerBins = prng.between(2, Math.min(6, Math.floor((dataVios - 1) / 2)))
   const maximumReferences = prng.pick([3, 5, 20, 254])
   return {
@@ -123,10 +126,10 @@ function drawVolume(
   const flushing = Math.floor((blocking * 4) / 5)
   const slabJournalBlocks = blocking + blockedEntriesBlocks(dataVios, slabJournalMixedEntriesPerBlock)
   const scrubbing = slabJournalBlocks - 2
-  const slabReferenceBlocks = 1
-  // Small ones fill: a write that finds no block is as common as one that does.
-  let slabBlocks = prng.pick([64, 128, 256, 256])
+  // Small ones fill: a write that finds no block is as common as one that does. Some have several reference blocks.
+  let slabBlocks = prng.chance(0.05) ? 8192 : prng.pick([64, 128, 256, 256])
   while (slabBlocks < slabJournalBlocks + 32) slabBlocks *= 2
+  const slabReferenceBlocks = Math.ceil((slabBlocks - slabJournalBlocks) / REFERENCES_PER_BLOCK)
   const slabDataBlocks = slabBlocks - slabJournalBlocks - slabReferenceBlocks
   const journalBlocks = prng.pick([16, 32, 64])
   const rootOrigin = superBlockPbn + 1
@@ -134,7 +137,9 @@ function drawVolume(
   const journalOrigin = depotOrigin + slabCount * slabBlocks
   const summaryOrigin = journalOrigin + journalBlocks
   const physicalBlocks = summaryOrigin + SUMMARY_BLOCKS
-  const logicalBlocks = 812 * prng.between(8, 60) + prng.below(812)
+  // With several leaves to a tree an interior page changes while it is written.
+  const leaves = prng.pick([prng.between(8, 60), prng.between(2, 20) * ROOTS])
+  const logicalBlocks = 812 * leaves + prng.below(812)
   const volume: Volume = {
     nonceLow: Number(NONCE & 0xffffffffn),
     nonceHigh: Number(NONCE >> 32n),

@@ -25,6 +25,9 @@ import { openCrashedIndex } from './crashed-index.js'
 import { drawConfig, NONCE, redrawConfig } from './draw-config.js'
 import { recoverNaively } from './naive-recovery.js'
 import { Oracle } from './oracle.js'
+import { OrderChecker } from './order/order-checker.js'
+import type { OrderLayout } from './order/order-model.js'
+import { WatchedTarget } from './order/watched-target.js'
 import { readMapped, type Unpack } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, type LentMemory, Simulator } from './simulator.js'
@@ -112,7 +115,8 @@ const INDEX_CONTROLS = [
   IndexControl.Create,
 ]
 const READ_BACK_DEPTH = 8
-const SLEEPY_DISK_CHANCE = 0.2
+const SLEEPY_DISK_CHANCE = 0.3
+const SUMMARY_BLOCKS = 64
 /** How often the index is looked at too when the power fails: it takes long. */
 const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
@@ -127,6 +131,18 @@ const READ_ONLY_REQUESTS = 30
 /** How likely each request of a session is to fail, until one does. */
 const LOAD_FAILURE_CHANCES = [0, 0, 0, 0, 0, 0, 0, 0.003, 0.03]
 const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
+/** What the disk fails at: anything, flushes, or writes of data, which need not make the volume read-only. */
+enum FailureKind {
+  Any = 0,
+  Flush,
+  Data,
+}
+const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Data]
+/** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
+const DATA_FAILURES = 20
+/** How much a client wants to be durable at once: nearly all of it where its data may fail. */
+const FUA_CHANCE = 0.1
+const FUA_CHANCE_WITH_DATA_FAILURES = 0.95
 
 /** The power fails: thrown through whatever the engine is doing. */
 class PowerCut extends Error {}
@@ -146,6 +162,8 @@ class Scenario {
   private readonly lies: number
   private config: EngineConfig
   private store: SimStore
+  /** Judges every write of all sessions. */
+  private order: OrderChecker
   private readonly native: Native
   private readonly unpack: Unpack
   private traceHash = ''
@@ -176,6 +194,7 @@ class Scenario {
     this.config = drawConfig(this.prng)
     const { physicalBlocks } = this.config.volume
     this.store = options.makeStore?.(physicalBlocks) ?? new SimStore(physicalBlocks)
+    this.order = new OrderChecker(this.orderLayout)
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
     this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
     this.lies = this.prng.pick([0, 0, 0, 0.1, 0.6])
@@ -230,6 +249,8 @@ class Scenario {
         this.markForRebuild()
       }
       this.isReadOnly = false
+      // A mark that the disk would not take does not count.
+      this.order = this.hearAgain()
       this.reopen()
       this.sessionOrCut(steps)
     }
@@ -273,6 +294,16 @@ class Scenario {
     store.endFlush(store.beginFlush())
   }
 
+  private get orderLayout(): OrderLayout {
+    return { ...this.config.volume, ...this.config.shape }
+  }
+
+  /** What was written before is not known any more: the disk tells, when the volume has recovered. */
+  private hearAgain(): OrderChecker {
+    const { store } = this
+    return new OrderChecker(this.orderLayout, (pbn) => store.blockAt(pbn))
+  }
+
   private sessionOrCut(steps: number): void {
     const { prng } = this
     this.cutChance = this.powerCuts < MOST_CUTS ? prng.pick(CUT_CHANCES) : 0
@@ -284,6 +315,7 @@ class Scenario {
       this.powerCuts++
       this.isUnsettled = true
       this.store = this.store.crash(prng)
+      this.order = this.hearAgain()
       this.oracle.powerFailed()
       this.options.trace?.('the power fails')
     } finally {
@@ -303,18 +335,23 @@ class Scenario {
     if (!this.load(simulator)) return
     this.store.failureChance = 0
     this.readBack(simulator)
+    const failureKind = prng.pick(FAILURE_KINDS)
     this.isUnsettled = false
     const workload = new Workload(
-      simulator.frontEnd,
+      new WatchedTarget(simulator.frontEnd, this.order),
       prng.fork(),
       oracle,
       prng.between(1, config.shape.dataVios * 2),
       () => this.hasFailed,
+      () => simulator.arena.boards.readOnlyReason !== Status.Success,
+      failureKind === FailureKind.Data ? FUA_CHANCE_WITH_DATA_FAILURES : FUA_CHANCE,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
     const interludeChance = prng.pick(INTERLUDE_CHANCES)
     this.store.failureChance = prng.pick(FAILURE_CHANCES)
-    this.store.failsForGood = prng.chance(0.5)
+    this.store.failuresLeft = failureKind === FailureKind.Data ? DATA_FAILURES : 1
+    this.store.mayFail = this.failures(failureKind)
+    this.store.failsForGood = failureKind === FailureKind.Any && prng.chance(0.5)
     for (let issued = 0; issued < steps; ) {
       if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
@@ -333,6 +370,21 @@ class Scenario {
     }
     this.requests += workload.answered
     this.noSpace += workload.noSpace
+  }
+
+  private failures(kind: FailureKind): (op: DeviceOp, block: number) => boolean {
+    const { depotOrigin, journalOrigin, slabBlocks, slabDataBlocks } = this.config.volume
+    switch (kind) {
+      case FailureKind.Any:
+        return () => true
+      case FailureKind.Flush:
+        return (op) => op === DeviceOp.Flush
+      case FailureKind.Data:
+        return (op, block) => {
+          const isInSlab = block >= depotOrigin && block < journalOrigin
+          return op === DeviceOp.Write && isInSlab && (block - depotOrigin) % slabBlocks < slabDataBlocks
+        }
+    }
   }
 
   private interlude(simulator: Simulator): void {
@@ -367,6 +419,7 @@ class Scenario {
     drain(simulator, isHeld)
     this.administer(simulator, command)
     this.isReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
+    if (this.isReadOnly && this.store.broken === null) this.order.commandAnswered(VolumeState.ReadOnly)
     if (this.isReadOnly) this.checkReadOnly()
     else if (command === AdminCommand.Save) this.audit(simulator)
     this.checkRest(simulator)
@@ -380,6 +433,7 @@ class Scenario {
     if (readOnlyReason !== Status.Success) {
       throw new Error(`the volume is read-only: ${Status[readOnlyReason]}`)
     }
+    this.order.commandAnswered(command === AdminCommand.Save ? VolumeState.Clean : VolumeState.Dirty)
   }
 
   /** Whoever opens the volume next must know, if that could be written. */
@@ -428,7 +482,14 @@ class Scenario {
         ? lent
         : { ...lent, native: new WeakNames(lent.native, new Uint8Array(lent.buffer), this.weakBits) }
     }
-    const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
+    const simulator = new Simulator(
+      config,
+      store,
+      prng.fork(),
+      lend,
+      arenaBytes(arenaConfig(config)),
+      this.order,
+    )
     simulator.lies = this.lies
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
@@ -438,7 +499,7 @@ class Scenario {
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
     simulator.onReport = (sentence) => this.hear(sentence)
-    this.letIndexReadsLie(simulator)
+    this.letRequestsLie(simulator)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
@@ -450,15 +511,22 @@ class Scenario {
     return simulator
   }
 
-  /** Now and then the disk lets what is read of the index lie for a while: answers are late then. */
-  private letIndexReadsLie(simulator: Simulator): void {
+  /**
+   * Now and then the disk lets something lie for a while: what is read of the index, so that answers are late, or the
+   * summary, so that slab journals go on without being counted.
+   */
+  private letRequestsLie(simulator: Simulator): void {
     const { store, config, prng } = this
     store.isAsleep = null
     if (!prng.chance(SLEEPY_DISK_CHANCE)) return
     const { block, blocks } = config.indexRegion
+    const { summaryOrigin } = config.volume
     const span = prng.between(50, 1000)
-    store.isAsleep = (op, at) =>
-      op === DeviceOp.Read && at >= block && at < block + blocks && simulator.steps % (2 * span) < span
+    const isNight = () => simulator.steps % (2 * span) < span
+    store.isAsleep = prng.chance(0.5)
+      ? (op, at) => op === DeviceOp.Read && at >= block && at < block + blocks && isNight()
+      : (op, at) =>
+          op === DeviceOp.Write && at >= summaryOrigin && at < summaryOrigin + SUMMARY_BLOCKS && isNight()
   }
 
   /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */

@@ -26,8 +26,12 @@ export class SimStore {
   requests = 0
   /** Blocks that were written, ever. */
   written = 0
-  /** How likely it is that the next request fails; the first that does makes it 0. */
+  /** How likely it is that the next request fails, of those that may. */
   failureChance = 0
+  /** How many more requests may fail. */
+  failuresLeft = 0
+  /** Which requests may fail. */
+  mayFail: (op: DeviceOp, block: number) => boolean = () => true
   /** Requests that failed. */
   failures = 0
   /** Says which requests the disk lets lie for now. */
@@ -87,10 +91,11 @@ export class SimStore {
   }
 
   /** Whether a request of this kind fails, now that it is to be done. */
-  strikes(prng: Prng, op: DeviceOp): boolean {
-    const isFirst = this.failureChance > 0 && prng.chance(this.failureChance)
-    if (!isFirst && op !== this.broken) return false
-    this.failureChance = 0
+  strikes(prng: Prng, op: DeviceOp, block: number): boolean {
+    const mayFail = this.failuresLeft > 0 && this.failureChance > 0 && this.mayFail(op, block)
+    const isChosen = mayFail && prng.chance(this.failureChance)
+    if (!isChosen && op !== this.broken) return false
+    if (isChosen) this.failuresLeft--
     this.failures++
     if (this.failsForGood) this.broken = op
     return true
@@ -233,7 +238,7 @@ export class SimDevice implements BlockDevice {
   step(): void {
     const { store, arena, prng, pending } = this
     const [{ request, bytes }] = pending.splice(prng.pick(this.awake), 1)
-    if (store.strikes(prng, request.op)) {
+    if (store.strikes(prng, request.op, request.block)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
       return

@@ -6,6 +6,7 @@
 
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
+import { type IoLog, LoggingDevice } from '../device/logging-device.js'
 import { Arena } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
@@ -36,6 +37,8 @@ interface Choice {
   readonly ring: number
 }
 
+/** How often a slow disk does nothing although it could. */
+const SLOWNESS = 0.9
 /** What the clock on the wall says when a run begins: some day. */
 const EPOCH_MS = 1_700_000_000_000
 
@@ -64,6 +67,7 @@ export class Simulator {
   private readonly able: Int32Array
   /** How often a timer fires though there is other work: answers that are late are then too late. */
   hurry: number
+  private readonly disksAreSlow: boolean
 
   constructor(
     private readonly config: EngineConfig,
@@ -71,6 +75,8 @@ export class Simulator {
     private readonly prng: Prng,
     lend: LendMemory,
     bytes: number,
+    /** Hears of every write and flush. */
+    log: IoLog | null = null,
   ) {
     requireRunnable(config.shape, config.volume, config.plan.counts)
     const { buffer, native, hasher } = lend(bytes)
@@ -91,7 +97,7 @@ export class Simulator {
         device: () => {
           const device = new SimDevice(store, arena.bytes, prng)
           this.devices.push({ thread, device })
-          return device
+          return log === null ? device : new LoggingDevice(device, arena.bytes, log)
         },
       }),
     )
@@ -111,6 +117,7 @@ export class Simulator {
       this.asked = true
     }
     this.able = new Int32Array(this.choices.length + this.devices.length)
+    this.disksAreSlow = prng.chance(0.3)
     this.hurry = prng.pick([0, 0, 0.001, 0.01])
   }
 
@@ -128,14 +135,12 @@ export class Simulator {
       this.threads[0].reactor.publish()
     }
     if (this.hurry > 0 && this.prng.chance(this.hurry) && this.letTimePass()) return true
-    let total = 0
-    for (let i = 0; i < this.devices.length; i++) {
-      if (this.devices[i].device.outstanding > 0) this.able[total++] = -1 - i
-    }
+    let total = this.disksAreSlow && this.prng.chance(SLOWNESS) ? 0 : this.ableDisks()
     for (let i = 0; i < this.choices.length; i++) {
       const { thread, ring } = this.choices[i]
       if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
     }
+    if (total === 0) total = this.ableDisks()
     // A disk that lets requests lie goes on with them some day.
     if (total === 0) return this.letTimePass() || this.devices.some(({ device }) => device.asleep > 0)
     const picked = this.able[this.prng.below(total)]
@@ -158,6 +163,15 @@ export class Simulator {
       if (!this.step()) return done()
     }
     return done()
+  }
+
+  /** Notes the disks that have something to do. Gives how many. */
+  private ableDisks(): number {
+    let total = 0
+    for (let i = 0; i < this.devices.length; i++) {
+      if (this.devices[i].device.outstanding > 0) this.able[total++] = -1 - i
+    }
+    return total
   }
 
   /** An index may say anything: nothing of it may do harm. */

@@ -11,6 +11,8 @@ const BLOCK = 4096
 const SECTOR = 512
 /** Logical blocks of a leaf of the block map: a new one needs a page. */
 const LEAF_BLOCKS = 812
+/** Leaves so far apart are in one tree. */
+const TREES = 60
 /** Where requests meet: this many blocks from the start of each leaf. */
 const BUSY_BLOCKS = 30
 
@@ -23,6 +25,8 @@ export class Workload {
   noSpace = 0
   inFlight = 0
   private readonly leaves: number
+  /** From one leaf that is used to the next. */
+  private readonly stride: number
   private readonly seeds: number
   private readonly largest: number
   private flushesBegun = 0
@@ -34,12 +38,18 @@ export class Workload {
     private readonly oracle: Oracle,
     /** Requests in flight at most. */
     readonly depth: number,
-    /** Whether the disk has failed: requests may fail then, and only what is durable must still be read. */
+    /** Whether the disk has failed: requests may fail then. */
     private readonly isTolerant: () => boolean = () => false,
+    /** Whether the volume is read-only: what was acknowledged may be lost then, and only what is durable must be read. */
+    private readonly isReadOnly: () => boolean = () => false,
+    private readonly fuaChance = 0.1,
   ) {
-    // A few leaves only, so that addresses meet, or all, so that pages leave the cache.
+    // A few leaves only, so that addresses meet, or all, so that pages leave the cache; or all leaves of one tree, so
+    // that its interior pages change often.
     const leaves = Math.floor(target.sizeBytes / BLOCK / LEAF_BLOCKS)
-    this.leaves = Math.min(leaves, prng.pick([2, 8, leaves]))
+    const inOneTree = leaves > TREES && prng.chance(0.8)
+    this.stride = inOneTree ? TREES : 1
+    this.leaves = inOneTree ? Math.floor(leaves / TREES) : Math.min(leaves, prng.pick([2, 8, leaves]))
     // Few distinct contents make duplicates, many fill the volume.
     this.seeds = prng.pick([4, 40, 4000])
     this.largest = prng.pick([12, 60, 300])
@@ -70,7 +80,7 @@ export class Workload {
     const bytes = this.content(length)
     const handle = oracle.beginWrite(offset, bytes)
     this.begin()
-    const fua = prng.chance(0.1)
+    const fua = prng.chance(this.fuaChance)
     this.target.write(offset, bytes, fua, (status) => this.endWrite(handle, status, fua))
   }
 
@@ -91,7 +101,7 @@ export class Workload {
         if (isTolerant) return this.oracle.dropRead(handle)
         throw new WorkloadFailure(`a read at ${offset} fails with ${Status[status]}`)
       }
-      this.complain(this.oracle.endRead(handle, bytes, isTolerant))
+      this.complain(this.oracle.endRead(handle, bytes, this.isReadOnly()))
       then(bytes)
     })
   }
@@ -99,7 +109,7 @@ export class Workload {
   private discard(): void {
     const { prng, oracle, target } = this
     const [offset, length] = this.range()
-    const fua = prng.chance(0.1)
+    const fua = prng.chance(this.fuaChance)
     this.begin()
     if (prng.chance(0.7)) {
       const handle = oracle.beginZero(offset, length)
@@ -153,8 +163,8 @@ export class Workload {
     const { prng, target } = this
     const roll = prng.below(20)
     const unit = roll === 0 ? 1 : roll < 5 ? SECTOR : BLOCK
-    const start =
-      prng.below(this.leaves) * LEAF_BLOCKS * BLOCK + prng.below((BUSY_BLOCKS * BLOCK) / unit) * unit
+    const leaf = prng.below(this.leaves) * this.stride
+    const start = leaf * LEAF_BLOCKS * BLOCK + prng.below((BUSY_BLOCKS * BLOCK) / unit) * unit
     const most = prng.chance(0.7) ? 1 : prng.chance(0.9) ? 6 * (BLOCK / unit) : this.largest * (BLOCK / unit)
     return [start, Math.min(unit * prng.between(1, most), target.sizeBytes - start)]
   }
@@ -168,11 +178,14 @@ export class Workload {
     return bytes
   }
 
-  /** Zeros, noise, or mostly zeros after a little noise; the same seed gives the same block. */
+  /** Zeros, all but one, noise, or mostly zeros after a little noise; the same seed gives the same block. */
   private fill(block: Uint8Array): void {
     const { prng } = this
     const kind = prng.below(10)
-    if (kind === 0) return
+    if (kind === 0) {
+      if (prng.chance(0.3)) block[prng.pick([0, block.length - 1])] = 1
+      return
+    }
     const seed = prng.below(this.seeds)
     const noise = kind < 5 ? block.length : Math.min(block.length, 40 + (seed % 7) * 300)
     let state = (seed * 2654435761 + 12345) >>> 0

@@ -7,6 +7,7 @@ import { Prng } from '../../src/base/prng.js'
 import { Status } from '../../src/base/status.js'
 import { BatchedDevice } from '../../src/device/batched-device.js'
 import { DEVICE_BLOCK_BYTES as BLOCK, type BlockDevice, DeviceOp } from '../../src/device/block-device.js'
+import { LoggingDevice } from '../../src/device/logging-device.js'
 import { OffsetDevice } from '../../src/device/offset-device.js'
 import { createRamSegments, RamDevice } from '../../src/device/ram-device.js'
 import { ReadOnlyDevice } from '../../src/device/read-only-device.js'
@@ -43,6 +44,15 @@ const STORES: Record<string, () => Store> = {
         closeBackingFile(file)
         rmSync(folder, { recursive: true })
       },
+    }
+  },
+  'a device that is logged': () => {
+    const segments = createRamSegments(BLOCKS)
+    const log = { writeBegun: () => {}, flushBegun: () => {}, ended: () => {} }
+    return {
+      open: (arena) =>
+        new LoggingDevice(new BatchedDevice(new RamDevice(segments, arena), CAPACITY), arena, log),
+      close: () => {},
     }
   },
   'a part of a device': () => {

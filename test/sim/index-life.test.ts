@@ -170,7 +170,7 @@ describe('the index of a volume that serves', function () {
 
   describe('when its answers are late', () => {
     function sleepy(contexts: number): IndexWorld {
-      const world = new IndexWorld(lend, { seed: 40, zones: 1, chapterRecords: 30, contexts })
+      const world = new IndexWorld(lend, { seed: 41, zones: 1, chapterRecords: 30, contexts })
       world.untilSettled()
       world.write(upFrom(0, 200))
       world.store.isAsleep = (op, block) => op === DeviceOp.Read && world.store.isInside(block)

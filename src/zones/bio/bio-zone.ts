@@ -9,7 +9,8 @@
  *
  * A failed sync is never retried, since what it lost stays lost though a second one may succeed. It fails every
  * request that it covered, and from then on every request to make earlier writes stable. A write that only asks
- * for itself is still served: this is how the super block can say that the volume is read-only.
+ * for itself is still served: this is how the super block can say that the volume is read-only. Once the volume is
+ * that, nothing but the super block is written, whatever is on its way here.
  */
 import { assert, unreachable } from '../../base/assert.js'
 import type { VioIndex } from '../../base/ids.js'
@@ -157,11 +158,22 @@ export class BioZone implements Zone {
         const vio = this.queues.shift(queue) as VioIndex
         if (vio < 0) break
         this.readyWrites--
-        if (this.context.boards.halted) this.finish(vio, Status.EngineHalted)
+        const refusal = this.refusal(vio)
+        if (refusal !== Status.Success) this.finish(vio, refusal)
         else this.submit(DeviceOp.Write, vio)
       }
       this.device.kick()
     }
+  }
+
+  /** Why a write must not reach the device any more: a room that sent it may not have heard yet. */
+  private refusal(vio: VioIndex): Status {
+    const { boards, pools } = this.context
+    if (boards.halted) return Status.EngineHalted
+    if (boards.readOnlyReason === Status.Success) return Status.Success
+    const { first, count } = pools.admin
+    const isSuperBlock = vio >= first && vio < first + count
+    return isSuperBlock ? Status.Success : Status.ReadOnly
   }
 
   private submit(op: DeviceOp, vio: VioIndex): void {

@@ -91,16 +91,17 @@ describe('the bio room', () => {
       bio.receive(BioOp.Write, careful)
       bio.receive(BioOp.Write, plain)
       bio.endPass()
-      expect(device.take()).to.equal('f w4')
+      expect(device.take()).to.equal('f')
       expect(vios.status[flush]).to.equal(Status.IoError)
       expect(vios.status[careful]).to.equal(Status.IoError)
-      expect(vios.status[plain]).to.equal(Status.Success)
+      expect(vios.status[plain]).to.equal(Status.ReadOnly)
       expect(bench.expect(AdminOp.ReadOnly).operand).to.equal(Status.IoError)
       expect(bench.arena.boards.readOnlyReason).to.equal(Status.IoError)
       expect(sentBack()).to.deep.equal([flush, careful, plain])
 
       device.failSyncs = false
       const later = aim(5, IoKind.Metadata, IoFlag.Preflush)
+      next = bench.arena.pools.admin.first
       const alone = aim(6, IoKind.Metadata, IoFlag.Fua)
       bio.receive(BioOp.Write, later)
       bio.receive(BioOp.Write, alone)
@@ -108,6 +109,20 @@ describe('the bio room', () => {
       expect(device.take()).to.equal('w6 f')
       expect(vios.status[later]).to.equal(Status.IoError)
       expect(vios.status[alone]).to.equal(Status.Success)
+    })
+
+    it('writes nothing but the super block once the volume is read-only', () => {
+      const data = aim(1)
+      const journal = aim(2, IoKind.Journal, IoFlag.Fua)
+      next = bench.arena.pools.admin.first
+      const superBlock = aim(3, IoKind.Metadata, IoFlag.Fua)
+      for (const vio of [data, journal, superBlock]) bio.receive(BioOp.Write, vio)
+      bench.arena.boards.setReadOnlyReason(Status.BadPage)
+      bio.endPass()
+      expect(device.take()).to.equal('w3 f')
+      expect(vios.status[data]).to.equal(Status.ReadOnly)
+      expect(vios.status[journal]).to.equal(Status.ReadOnly)
+      expect(vios.status[superBlock]).to.equal(Status.Success)
     })
 
     it('refuses whoever disturbs a volume at rest', () => {

@@ -1,0 +1,75 @@
+/**
+ * `node hunt.js FOLDER SEEDS STEPS`: runs seeds of the simulator on the engine that was compiled to FOLDER until one
+ * finds something wrong, and says which, and who found it. A program of its own, since it may die or never end.
+ */
+import { pathToFileURL } from 'node:url'
+import { crc32 } from 'node:zlib'
+
+/** What is printed, as JSON. Nothing found: null. */
+export interface Catch {
+  readonly seed: number
+  readonly judge: string
+  readonly sentence: string
+}
+
+/** The compiled engine's own modules, which cannot be imported by name. */
+interface Engine {
+  readonly runScenario: typeof import('../../src/sim/scenario.js').runScenario
+  readonly memoryLender: typeof import('../../src/host/lend-memory.js').memoryLender
+  readonly decodeSuperBlock: typeof import('../../src/format/super-block.js').decodeSuperBlock
+}
+
+async function engineAt(folder: string): Promise<Engine> {
+  const load = (file: string): Promise<Engine> =>
+    import(pathToFileURL(`${folder}/src/${file}.js`).href) as Promise<Engine>
+  const [scenario, lend, format] = await Promise.all(
+    ['sim/scenario', 'host/lend-memory', 'format/super-block'].map(load),
+  )
+  const { runScenario } = scenario
+  const { memoryLender } = lend
+  const { decodeSuperBlock } = format
+  return { runScenario, memoryLender, decodeSuperBlock }
+}
+
+/** Sentences of the scenario by who says them. */
+const JUDGES: readonly (readonly [RegExp, string])[] = [
+  [/audit after a crash/, 'audit after a crash'],
+  [/after a crash/, 'oracle after a crash'],
+  [/the audit finds|dirty after a save/, 'audit after a save'],
+  [/the counters? |count as allocated/, 'counters at rest'],
+  [/is read-only/, 'engine, by read-only mode'],
+]
+
+function judgeOf(cause: Error): string {
+  switch (cause.name) {
+    case 'OrderViolation':
+      return `order: ${(cause as Error & { rule: string }).rule}`
+    case 'AssertionFailure':
+      return 'assertion'
+    default:
+      break
+  }
+  if (cause.constructor.name === 'WorkloadFailure') return 'oracle'
+  return JUDGES.find(([pattern]) => pattern.test(cause.message))?.[1] ?? 'recovery after a crash'
+}
+
+/** No seed is begun after that. */
+const MOST_MS = 240_000
+
+async function hunt(folder: string, seeds: number, steps: number): Promise<Catch | null> {
+  const { runScenario, memoryLender, decodeSuperBlock } = await engineAt(folder)
+  const lend = await memoryLender()
+  const deadline = Date.now() + MOST_MS
+  for (let seed = 1; seed <= seeds && Date.now() < deadline; seed++) {
+    try {
+      runScenario({ seed, steps, lend, decodeSuperBlock: (bytes) => decodeSuperBlock(bytes, crc32) })
+    } catch (error) {
+      const { cause, message } = error as Error
+      return { seed, judge: judgeOf(cause instanceof Error ? cause : (error as Error)), sentence: message }
+    }
+  }
+  return null
+}
+
+const [folder, seeds, steps] = process.argv.slice(2)
+process.stdout.write(JSON.stringify(await hunt(folder, Number(seeds), Number(steps))))
