@@ -91,7 +91,7 @@ describe('the whole engine in one thread', function () {
           return true
         }
       }
-      expect(caught({ lend: lendWith(Trusting) })).to.be.above(10)
+      expect(caught({ lend: lendWith(Trusting) })).to.be.above(17)
     })
 
     it('an engine that takes what is almost zeros for zeros', () => {
@@ -100,7 +100,7 @@ describe('the whole engine in one thread', function () {
           return super.isZero(at + 2048, length - 2048)
         }
       }
-      expect(caught({ lend: lendWith(Careless) })).to.be.above(10)
+      expect(caught({ lend: lendWith(Careless) })).to.be.above(17)
     })
 
     it('an engine that spoils what it compresses', () => {
@@ -110,7 +110,7 @@ describe('the whole engine in one thread', function () {
           return size > 100 ? size - 1 : size
         }
       }
-      expect(caught({ lend: lendWith(Spoiling) })).to.be.above(10)
+      expect(caught({ lend: lendWith(Spoiling) })).to.be.above(17)
     })
 
     it('a disk that forgets what it was told to keep', () => {
@@ -120,7 +120,7 @@ describe('the whole engine in one thread', function () {
           return new Forgetful(this.blockCount)
         }
       }
-      expect(caught({ makeStore: (blocks) => new Forgetful(blocks) })).to.be.above(10)
+      expect(caught({ makeStore: (blocks) => new Forgetful(blocks) })).to.be.above(17)
     })
 
     it('a disk that loses a write now and then', () => {
@@ -133,7 +133,7 @@ describe('the whole engine in one thread', function () {
           return new Lossy(this.blockCount)
         }
       }
-      expect(caught({ makeStore: (blocks) => new Lossy(blocks) })).to.be.above(10)
+      expect(caught({ makeStore: (blocks) => new Lossy(blocks) })).to.be.above(17)
     })
   })
 })
