@@ -2,8 +2,7 @@
  * Watches that each vio is in one place: with the thread that it was last sent to, or in one message, and in neither
  * case on anybody's wait queue; and that its data stand still from its entry into a hash zone to the end of its
  * write, since others compare with them and read them; and that the journal lets its entries go on in order. The
- * simulator tells it of every message when it is sent and
- * when it arrives.
+ * simulator tells it of every message when it is sent and when it arrives.
  *
  * Beside a vio's main message there may be others of it: an acknowledgement, its decrement, and, while it waits, the
  * request to evict whom it waits for. The members of a packed block travel with their agent.
@@ -11,91 +10,9 @@
 import { assert } from '../base/assert.js'
 import { NO_VIO, type VioIndex } from '../base/ids.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import {
-  AdminOp,
-  BioOp,
-  CpuOp,
-  FlushOp,
-  FrontOp,
-  HashOp,
-  hopOfWord,
-  IndexOp,
-  JournalOp,
-  LogicalOp,
-  operandOfWord,
-  opOfHop,
-  PackerOp,
-  PhysicalOp,
-  RepairOp,
-} from '../vio/opcodes.js'
+import { HashOp, hopOfWord, LogicalOp, operandOfWord, opOfHop, PhysicalOp } from '../vio/opcodes.js'
 import type { VioTable } from '../vio/vio-table.js'
-
-/** Messages that hand a vio over. */
-const HANDS_OVER = new Set<number>([
-  FrontOp.Release,
-  FrontOp.FlushDone,
-  LogicalOp.Launch,
-  LogicalOp.TreeAllocated,
-  LogicalOp.TreeCounted,
-  LogicalOp.ReadDone,
-  LogicalOp.ReadMapping,
-  LogicalOp.Incremented,
-  LogicalOp.Release,
-  LogicalOp.PageRead,
-  LogicalOp.PageWritten,
-  LogicalOp.TreePageRead,
-  LogicalOp.TreePageWritten,
-  LogicalOp.FlushIssued,
-  LogicalOp.TakeOver,
-  LogicalOp.PatchPage,
-  PhysicalOp.Allocate,
-  PhysicalOp.AllocateTree,
-  PhysicalOp.Increment,
-  PhysicalOp.IncrementTree,
-  PhysicalOp.LockDuplicate,
-  PhysicalOp.UnlockDuplicate,
-  PhysicalOp.SharePacked,
-  PhysicalOp.ReleaseAllocation,
-  PhysicalOp.SlabJournalRead,
-  PhysicalOp.SlabJournalWritten,
-  PhysicalOp.SlabJournalFlushed,
-  PhysicalOp.ReferencesRead,
-  PhysicalOp.ReferencesWritten,
-  PhysicalOp.SummaryRead,
-  PhysicalOp.SummaryWritten,
-  PhysicalOp.ReplayEntries,
-  PhysicalOp.CountPage,
-  PhysicalOp.SlabJournalErased,
-  HashOp.Enter,
-  HashOp.DuplicateLocked,
-  HashOp.Verified,
-  HashOp.DuplicateUnlocked,
-  HashOp.Continue,
-  JournalOp.Append,
-  JournalOp.AppendTree,
-  JournalOp.Written,
-  JournalOp.Flushed,
-  PackerOp.Pack,
-  FlushOp.Submit,
-  FlushOp.Flushed,
-  CpuOp.Name,
-  CpuOp.Compress,
-  CpuOp.Verify,
-  CpuOp.Uncompress,
-  CpuOp.Merge,
-  BioOp.Read,
-  BioOp.Write,
-  BioOp.Flush,
-  AdminOp.SuperBlockWritten,
-  AdminOp.StorageFlushed,
-  IndexOp.PageRead,
-  IndexOp.Worked,
-  RepairOp.JournalRead,
-  RepairOp.PagePatched,
-  RepairOp.EntriesReplayed,
-  RepairOp.PageRead,
-  RepairOp.PageCounted,
-])
+import { HANDS_OVER } from './hands-over.js'
 
 const NOTHING = -1
 
@@ -122,8 +39,8 @@ export class VioWatch {
   }
 
   sent(thread: number, word: number): void {
-    if (!HANDS_OVER.has(opOfHop(hopOfWord(word)))) return
     const op = opOfHop(hopOfWord(word))
+    if (!HANDS_OVER[op]) return
     const vio = operandOfWord(word) as VioIndex
     assert(this.travels[vio] === 0, 'a vio is in one message at a time')
     if (op === PhysicalOp.Increment || op === PhysicalOp.IncrementTree) this.requireOrder(vio)
@@ -135,7 +52,7 @@ export class VioWatch {
 
   arrived(thread: number, word: number): void {
     const op = opOfHop(hopOfWord(word))
-    if (!HANDS_OVER.has(op)) return
+    if (!HANDS_OVER[op]) return
     const vio = operandOfWord(word) as VioIndex
     assert(this.travels[vio] === 1, 'a vio arrives that was sent')
     this.requireFree(vio)
