@@ -70,17 +70,11 @@ const LOAD: readonly Step[] = [
   ...OPEN,
 ]
 
-/**
- * After a crash. The journal is replayed into the map, and then, with the map on disk, into the slab journals; with the
- * super block the old journal is history. Each step can be done again, so a crash at any point is one crash more.
- */
-const RECOVER: readonly Step[] = [
-  room(Room.Repair, RepairStep.Recover),
-  room(Room.Logical, RepairStep.Recover),
-  FLUSH,
-  room(Room.Physical, RepairStep.Recover),
-  room(Room.Repair, RepairStep.ReplaySlabs),
-  room(Room.Physical, RepairStep.ReplaySlabs),
+/** What repair has changed in the map goes to the disk, and is stable there. */
+const WRITE_MAP: readonly Step[] = [room(Room.Logical, RepairStep.Recover), FLUSH]
+
+/** A new life begins: with the super block the old journal is history. */
+const RESTART: readonly Step[] = [
   room(Room.Repair, RepairStep.Restart),
   superBlock(VolumeState.Dirty),
   room(Room.Journal),
@@ -89,23 +83,30 @@ const RECOVER: readonly Step[] = [
 ]
 
 /**
+ * After a crash. The journal is replayed into the map, and then, with the map on disk, into the slab journals. Each step
+ * up to the super block can be done again, so a crash at any point is one crash more.
+ */
+const RECOVER: readonly Step[] = [
+  room(Room.Repair, RepairStep.Recover),
+  ...WRITE_MAP,
+  room(Room.Physical, RepairStep.Recover),
+  room(Room.Repair, RepairStep.ReplaySlabs),
+  room(Room.Physical, RepairStep.ReplaySlabs),
+  ...RESTART,
+]
+
+/**
  * The map is trusted, with what the journal can still add to it; journals, summary and counts of all slabs are made anew.
  * The state on disk asks for a rebuild until it is done, so one that is cut short is begun again.
  */
 const REBUILD: readonly Step[] = [
   room(Room.Repair, RepairStep.Recover),
-  room(Room.Logical, RepairStep.Recover),
-  FLUSH,
+  ...WRITE_MAP,
   room(Room.Physical, RepairStep.Forget),
   room(Room.Repair, RepairStep.Recount),
-  room(Room.Logical, RepairStep.Recover),
-  FLUSH,
+  ...WRITE_MAP,
   room(Room.Physical, RepairStep.SaveCounts),
-  room(Room.Repair, RepairStep.Restart),
-  superBlock(VolumeState.Dirty),
-  room(Room.Journal),
-  room(Room.Physical),
-  ...OPEN,
+  ...RESTART,
 ]
 
 /** Slabs are not looked at: nothing is allocated, counted or shared. The index stays closed, for it would write. */
