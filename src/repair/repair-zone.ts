@@ -120,7 +120,6 @@ export class RepairZone implements Zone {
     this.extent = extent
     this.next = extent.highest + 1
     this.usage = extent.usage
-    if (!extent.isFound) return phaseDone(this.context, Status.Success)
     const work = new MapPatching(this.context, replayableMappings(ring, extent))
     this.crew.start(work, (status) => this.stepDone(status))
   }
@@ -148,7 +147,6 @@ export class RepairZone implements Zone {
   private replaySlabs(): void {
     const { ring, extent } = this
     assert(ring !== null && extent !== null, 'slab journals are filled up after the map')
-    if (!extent.isFound) return phaseDone(this.context, Status.Success)
     this.crew.start(new EntryReplaying(this.context, ring, extent), (status) => this.stepDone(status))
   }
 
