@@ -174,12 +174,17 @@ interface Pending {
   readonly covered: number
 }
 
+/** A request that is not completed, and what its blocks would be if it were now. */
+interface Underway {
+  readonly request: Pending
+  readonly bytes: (index: number) => Uint8Array
+}
+
 /** One bio zone's door to the store. */
 export class SimDevice implements BlockDevice {
   readonly blockCount: number
   private completed: Completed = () => {}
-  private readonly pending: { readonly request: Pending; readonly bytes: (index: number) => Uint8Array }[] =
-    []
+  private readonly pending: Underway[] = []
 
   constructor(
     private readonly store: SimStore,
@@ -227,17 +232,18 @@ export class SimDevice implements BlockDevice {
     return this.pending.length - this.awake.length
   }
 
-  private get awake(): readonly number[] {
+  private get awake(): readonly Underway[] {
     const { isAsleep } = this.store
-    const all = this.pending.map((_, at) => at)
-    if (isAsleep === null) return all
-    return all.filter((at) => !isAsleep(this.pending[at].request.op, this.pending[at].request.block))
+    if (isAsleep === null) return this.pending
+    return this.pending.filter(({ request: { op, block } }) => !isAsleep(op, block))
   }
 
   /** Completes one request of the seed's choosing. */
   step(): void {
     const { store, arena, prng, pending } = this
-    const [{ request, bytes }] = pending.splice(prng.pick(this.awake), 1)
+    const underway = prng.pick(this.awake)
+    const { request, bytes } = underway
+    pending.splice(pending.indexOf(underway), 1)
     if (store.strikes(prng, request.op, request.block)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
