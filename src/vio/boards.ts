@@ -18,6 +18,7 @@ export enum IndexStage {
 
 /** How VDO calls the state of an index: its stage, and whether it is used or has failed. */
 export type IndexState = 'closed' | 'closing' | 'error' | 'offline' | 'online' | 'opening'
+
 /** The numbers, up to 2^53, and the atomic words: a place each. */
 enum Num {
   Era,
@@ -132,12 +133,12 @@ export class Boards {
     this.oldestGenerations[zone] = generation
   }
 
-  /** Nonzero when a thread died or an assertion broke: every thread leaves at once, nothing is saved. */
+  /** Whether a thread died or an assertion broke: every thread leaves at once, nothing is saved. */
   get halted(): boolean {
-    return Atomics.load(this.words, Word.Halted) !== 0
+    return this.isSet(Word.Halted)
   }
   halt(): void {
-    Atomics.store(this.words, Word.Halted, 1)
+    this.put(Word.Halted, true)
   }
 
   /** How the command that the admin zone answers has ended. Written by the admin zone. */
@@ -169,26 +170,26 @@ export class Boards {
 
   /** Whether a write was lost that its client had been told of. Written by logical zones; never taken back. */
   get hasLostWrite(): boolean {
-    return Atomics.load(this.words, Word.LostWrite) !== 0
+    return this.isSet(Word.LostWrite)
   }
   loseWrite(): void {
-    Atomics.store(this.words, Word.LostWrite, 1)
+    this.put(Word.LostWrite, true)
   }
 
   /** Whether the volume is suspended or saved, and so nothing asks anything of the store. Written by the admin zone. */
   get atRest(): boolean {
-    return Atomics.load(this.words, Word.AtRest) !== 0
+    return this.isSet(Word.AtRest)
   }
   set atRest(isAtRest: boolean) {
-    Atomics.store(this.words, Word.AtRest, isAtRest ? 1 : 0)
+    this.put(Word.AtRest, isAtRest)
   }
 
   /** Whether new fragments are packed. Written by the packer's commands. */
   get compressing(): boolean {
-    return Atomics.load(this.words, Word.Compressing) !== 0
+    return this.isSet(Word.Compressing)
   }
   set compressing(on: boolean) {
-    Atomics.store(this.words, Word.Compressing, on ? 1 : 0)
+    this.put(Word.Compressing, on)
   }
 
   /** Where the index stands. Hash zones ask it only while it is open. Written by index zone 0. */
@@ -201,10 +202,10 @@ export class Boards {
 
   /** Whether the index could not be opened, or failed; what it said is in `indexProblem`. Written by index zone 0. */
   get indexFailed(): boolean {
-    return Atomics.load(this.words, Word.IndexFailed) !== 0
+    return this.isSet(Word.IndexFailed)
   }
   set indexFailed(failed: boolean) {
-    Atomics.store(this.words, Word.IndexFailed, failed ? 1 : 0)
+    this.put(Word.IndexFailed, failed)
   }
 
   /** How many controls the index has taken. Written by index zone 0. */
@@ -238,10 +239,10 @@ export class Boards {
 
   /** Whether hash zones are to ask the index, when it is open. */
   get deduplicating(): boolean {
-    return Atomics.load(this.words, Word.Deduplicating) !== 0
+    return this.isSet(Word.Deduplicating)
   }
   set deduplicating(on: boolean) {
-    Atomics.store(this.words, Word.Deduplicating, on ? 1 : 0)
+    this.put(Word.Deduplicating, on)
   }
 
   /** Slabs whose counts are not in memory yet. Each physical zone adds and takes its own. */
@@ -254,18 +255,26 @@ export class Boards {
 
   /** Whether the volume runs after a crash and some slab waits for its counts still. */
   get isRecovering(): boolean {
-    return Atomics.load(this.words, Word.InRecovery) !== 0 && this.unscrubbedSlabs > 0
+    return this.isSet(Word.InRecovery) && this.unscrubbedSlabs > 0
   }
   /** The load was, or follows, a recovery. Written by the admin zone, once. */
   enterRecovery(): void {
-    Atomics.store(this.words, Word.InRecovery, 1)
+    this.put(Word.InRecovery, true)
   }
 
   /** Set by the front end's thread after an orderly stop: every other thread leaves its loop. */
   get leaving(): boolean {
-    return Atomics.load(this.words, Word.Leaving) !== 0
+    return this.isSet(Word.Leaving)
   }
   leave(): void {
-    Atomics.store(this.words, Word.Leaving, 1)
+    this.put(Word.Leaving, true)
+  }
+
+  private isSet(word: Word): boolean {
+    return Atomics.load(this.words, word) !== 0
+  }
+
+  private put(word: Word, on: boolean): void {
+    Atomics.store(this.words, word, on ? 1 : 0)
   }
 }
