@@ -222,23 +222,11 @@ export class PageCache {
   }
 
   readDone(page: number, status: Status): void {
-    const { arena, volume, counters } = this.context
+    const { counters } = this.context
     assert(this.states[page] === PageState.Incoming, 'a page that was read was incoming')
     this.reads--
-    let result = status
-    if (status === Status.Success) {
-      const verdict = judgePage(arena, this.at(page), volume.nonceLow, volume.nonceHigh, this.places[page])
-      if (verdict === PageVerdict.Bad && !this.isRebuilding) result = Status.BadPage
-      else if (verdict !== PageVerdict.Valid) {
-        formatPage(arena, this.at(page), volume.nonceLow, volume.nonceHigh, this.places[page], false)
-      }
-    } else {
-      counters[Counter.BlockMapFailedReads]++
-      if (this.isRebuilding && status === Status.IoError) {
-        formatPage(arena, this.at(page), volume.nonceLow, volume.nonceHigh, this.places[page], false)
-        result = Status.Success
-      }
-    }
+    if (status !== Status.Success) counters[Counter.BlockMapFailedReads]++
+    const result = this.makeGood(page, status)
     if (result !== Status.Success) {
       this.setState(page, PageState.Failed)
       this.byPbn.remove(this.places[page])
@@ -252,6 +240,21 @@ export class PageCache {
     this.setState(page, PageState.Resident)
     this.lists.append(LEAST_RECENT, page)
     this.serve(page, Status.Success)
+  }
+
+  /** Formats a page that counts as empty: one that nobody wrote, and in a rebuild what is damaged or cannot be read. */
+  private makeGood(page: number, status: Status): Status {
+    const { arena, volume } = this.context
+    const { nonceLow, nonceHigh } = volume
+    if (status === Status.Success) {
+      const verdict = judgePage(arena, this.at(page), nonceLow, nonceHigh, this.places[page])
+      if (verdict === PageVerdict.Valid) return Status.Success
+      if (verdict === PageVerdict.Bad && !this.isRebuilding) return Status.BadPage
+    } else if (status !== Status.IoError || !this.isRebuilding) {
+      return status
+    }
+    formatPage(arena, this.at(page), nonceLow, nonceHigh, this.places[page], false)
+    return Status.Success
   }
 
   /** A page is to be written: from now on it does not change. */
