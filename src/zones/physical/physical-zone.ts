@@ -464,10 +464,9 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
   }
 
   private slabOf(block: Pbn): Slab {
-    const { placement, counts, zone } = this.context
-    const number = placement.slab(block)
-    assert(number % counts.physical === zone, 'a block is dealt with in its own zone')
-    return this.slabs[(number - zone) / counts.physical]
+    const slab = this.ownSlab(block)
+    assert(slab !== null, 'a block is dealt with in its own zone')
+    return slab
   }
 
   private vioGranted(local: number, use: VioUse, vio: VioIndex): void {
@@ -507,13 +506,13 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
         this.state = ZoneState.Recovering
         return this.readSummary()
       case RepairStep.ReplaySlabs:
-        return this.settleReplay()
+        return this.drainSlabs()
       case RepairStep.Forget:
         this.state = ZoneState.Rebuilding
         return this.readSummary()
       case RepairStep.SaveCounts:
         this.rebuilder.finish()
-        return this.settleReplay()
+        return this.drainSlabs()
       case AdminCommand.Suspend:
         return this.quiesce(ZoneState.Suspending)
       case AdminCommand.Save:
@@ -592,17 +591,6 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
     else this.online(status)
   }
 
-  /** What was replayed is written and summarized. */
-  private settleReplay(): void {
-    this.draining = 1
-    for (const slab of this.slabs) {
-      slab.isDraining = true
-      this.draining++
-    }
-    for (const slab of this.slabs) if (slab.isDraining) this.drain(slab)
-    this.drained()
-  }
-
   /** All 64 blocks at once, to or from the working copies. */
   private moveSummary(io: BioOp.Read | BioOp.Write, back: PhysicalOp): void {
     const { vios, pools, zone, placement, volume, boards, post } = this.context
@@ -644,6 +632,11 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
 
   scrubberStopped(): void {
     assert(this.locks.size === 0 || this.isReadOnly, 'no block is locked when nothing is in flight')
+    this.drainSlabs()
+  }
+
+  /** Has every slab write what it is to write in this state. */
+  private drainSlabs(): void {
     this.draining = 1
     for (const slab of this.slabs) {
       slab.isDraining = true

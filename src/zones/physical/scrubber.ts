@@ -10,8 +10,8 @@
  *    that the slab is clean.
  *
  * Slabs whose journals are nearly full come first, and after a clean shutdown those that are clean; the zone is
- * *online* when they are done, and takes work while the rest follow in the background. A slab that runs out of room for entries jumps the queue.
- * Vios that found no block in the zone may wait for the next slab.
+ * *online* when they are done, and takes work while the rest follow in the background. A slab that runs out of room
+ * for entries jumps the queue. Vios that found no block in the zone may wait for the next slab.
  */
 import { assert } from '../../base/assert.js'
 import { NO_VIO, pbn, type SequenceNumber, type VioIndex } from '../../base/ids.js'
