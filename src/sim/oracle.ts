@@ -233,6 +233,13 @@ export class Oracle {
   }
 }
 
+/** What a read-only volume reads may be older than what was promised: its journal is not replayed. */
+export class Undecided extends Oracle {
+  override endRead(): null {
+    return null
+  }
+}
+
 /** Whether a write, one of those that cover a piece, can no longer be found there. */
 type Gone = (write: WriteHandle, covering: readonly WriteHandle[]) => boolean
 

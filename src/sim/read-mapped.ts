@@ -1,4 +1,5 @@
 /** Reads a logical block off a disk at rest, down the tree from its root, as plainly as can be. */
+import { WASM_PAGE_BYTES } from '../engine/arena.js'
 import { judgePage, PageVerdict, readEntryPbn, readEntryState } from '../format/block-map-page.js'
 import { findFragment, fragmentOfState, readFragmentSize } from '../format/compressed-block.js'
 import {
@@ -10,9 +11,21 @@ import {
 } from '../format/constants.js'
 import type { Volume } from '../vio/volume.js'
 import type { SimStore } from './sim-store.js'
+import type { LentMemory } from './simulator.js'
 
 /** Expands the raw LZ4 block of `size` bytes at `at` to a block, or gives null. */
 export type Unpack = (bytes: Uint8Array, at: number, size: number) => Uint8Array | null
+
+/** Unpacks with the engine's own LZ4, in two pages of lent memory. */
+export function unpackerOn({ buffer, native }: LentMemory): Unpack {
+  const memory = new Uint8Array(buffer)
+  const from = WASM_PAGE_BYTES
+  const to = from + WASM_PAGE_BYTES / 2
+  return (bytes, at, size) => {
+    memory.set(bytes.subarray(at, at + size), from)
+    return native.decompress(from, size, to) ? memory.slice(to, to + BLOCK_SIZE) : null
+  }
+}
 
 const ZEROS = new Uint8Array(BLOCK_SIZE)
 

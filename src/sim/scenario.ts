@@ -11,26 +11,26 @@ import { Status } from '../base/status.js'
 import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
-import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
-import { IndexError } from '../uds/index-error.js'
 import { IndexStage } from '../vio/boards.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
-import { openCrashedIndex } from './crashed-index.js'
-import { drawConfig, NONCE, redrawConfig } from './draw-config.js'
-import { recoverNaively } from './naive-recovery.js'
-import { Oracle } from './oracle.js'
+import { CrashJudge } from './crash-judge.js'
+import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
+import { drawConfig, redrawConfig } from './draw-config.js'
+import { administer, drain, finish } from './drive.js'
+import { isBlank, requireConsistent, volumeOf } from './found-volume.js'
+import { Oracle, Undecided } from './oracle.js'
 import { OrderChecker } from './order/order-checker.js'
 import type { OrderLayout } from './order/order-model.js'
 import { WatchedTarget } from './order/watched-target.js'
-import { readMapped, type Unpack } from './read-mapped.js'
+import { type Unpack, unpackerOn } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
-import { type LendMemory, type LentMemory, Simulator } from './simulator.js'
+import { type LendMemory, Simulator } from './simulator.js'
 import { describeMessage } from './trace.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
@@ -50,26 +50,30 @@ export const RARE = {
   lateAnswers: Counter.DedupeAdviceTimeouts,
 } as const
 
-export interface ScenarioReport {
+/** What a run adds up. */
+interface Tally {
+  events: number
+  requests: number
+  noSpace: number
+  /** Power failures after which the engine itself went on with what the disk had. */
+  powerCuts: number
+  /** Recoveries that the engine completed. */
+  engineRecoveries: number
+  /** Read-only volumes that were rebuilt. */
+  rebuilds: number
+  /** Loads that a disk let fail. */
+  failedLoads: number
+  /** Disks that failed and made the volume read-only. */
+  readOnlyEntries: number
+}
+
+export interface ScenarioReport extends Readonly<Tally> {
   readonly seed: number
   /** The digests of all sessions, one after another. */
   readonly traceHash: string
-  readonly events: number
-  readonly requests: number
-  readonly noSpace: number
-  /** Power failures that were looked at, and how many of them needed a recovery. */
+  /** Power failures that were looked at from aside, and how many of them needed a recovery. */
   readonly crashes: number
   readonly recoveries: number
-  /** Power failures after which the engine itself went on with what the disk had. */
-  readonly powerCuts: number
-  /** Recoveries that the engine completed. */
-  readonly engineRecoveries: number
-  /** Read-only volumes that were rebuilt. */
-  readonly rebuilds: number
-  /** Loads that a disk let fail. */
-  readonly failedLoads: number
-  /** Disks that failed and made the volume read-only. */
-  readonly readOnlyEntries: number
   readonly rare: Readonly<Record<keyof typeof RARE, number>>
   /** Any other counter, by Counter, over all sessions. */
   readonly counters: readonly number[]
@@ -115,10 +119,6 @@ const INDEX_CONTROLS = [
   IndexControl.Create,
 ]
 const READ_BACK_DEPTH = 8
-const SLEEPY_DISK_CHANCE = 0.3
-const SUMMARY_BLOCKS = 64
-/** How often the index is looked at too when the power fails: it takes long. */
-const CRASHED_INDEX_CHANCE = 0.1
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
@@ -128,31 +128,12 @@ const MOST_CUTS = 6
 /** How often a volume that became read-only is rebuilt, and what is asked of it before. */
 const REBUILD_CHANCE = 0.8
 const READ_ONLY_REQUESTS = 30
-/** How likely each request of a session is to fail, until one does. */
-const LOAD_FAILURE_CHANCES = [0, 0, 0, 0, 0, 0, 0, 0.003, 0.03]
-const FAILURE_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
-/** What the disk fails at: anything, flushes, or writes of data, which need not make the volume read-only. */
-enum FailureKind {
-  Any = 0,
-  Flush,
-  Data,
-}
-const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Data]
-/** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
-const DATA_FAILURES = 20
 /** How much a client wants to be durable at once: nearly all of it where its data may fail. */
 const FUA_CHANCE = 0.1
 const FUA_CHANCE_WITH_DATA_FAILURES = 0.95
 
 /** The power fails: thrown through whatever the engine is doing. */
 class PowerCut extends Error {}
-
-/** What a read-only volume reads may be older than what was promised: its journal is not replayed. */
-class Undecided extends Oracle {
-  override endRead(): null {
-    return null
-  }
-}
 
 class Scenario {
   private readonly prng: Prng
@@ -166,22 +147,21 @@ class Scenario {
   private order: OrderChecker
   private readonly native: Native
   private readonly unpack: Unpack
+  private readonly crashes: CrashJudge
   private traceHash = ''
-  private events = 0
-  private requests = 0
-  private noSpace = 0
-  private crashes = 0
-  private recoveries = 0
-  private powerCuts = 0
-  private engineRecoveries = 0
-  private rebuilds = 0
-  private failedLoads = 0
-  private readOnlyEntries = 0
+  private readonly tally: Tally = {
+    events: 0,
+    requests: 0,
+    noSpace: 0,
+    powerCuts: 0,
+    engineRecoveries: 0,
+    rebuilds: 0,
+    failedLoads: 0,
+    readOnlyEntries: 0,
+  }
   private isReadOnly = false
   /** What the engine had to say to people. */
   private readonly reports: string[] = []
-  /** An index was found on the disk. */
-  private hasIndex = false
   /** The last volume that was saved had time to open its index before, and so to save it too. */
   private isIndexSaved = true
   /** The power failed, and what the blocks hold is not known yet. */
@@ -200,39 +180,32 @@ class Scenario {
     this.lies = this.prng.pick([0, 0, 0, 0.1, 0.6])
     const lent = options.lend(2 * WASM_PAGE_BYTES)
     this.native = lent.native
-    this.unpack = unpacker(lent)
+    this.unpack = unpackerOn(lent)
+    this.crashes = new CrashJudge(this.prng, this.oracle, options.decodeSuperBlock, this.unpack)
   }
 
   run(): ScenarioReport {
     const { prng, options } = this
     const sessions = prng.between(2, 3)
+    const steps = Math.ceil(options.steps / sessions)
     for (let session = 0; !this.isReadOnly && (session < sessions || this.isUnsettled); session++) {
       if (session > 0) this.reopen()
-      this.sessionOrCut(Math.ceil(options.steps / sessions))
+      this.sessionOrCut(steps)
     }
-    if (this.isReadOnly && prng.chance(REBUILD_CHANCE)) this.mend(Math.ceil(options.steps / sessions))
-    const { seed } = options
-    const { counters, traceHash, events, requests, noSpace, crashes, recoveries, readOnlyEntries } = this
-    const { powerCuts, engineRecoveries, rebuilds, failedLoads } = this
+    if (this.isReadOnly && prng.chance(REBUILD_CHANCE)) this.mend(steps)
+    const { counters, crashes, reports, tally, traceHash } = this
     const rare = Object.fromEntries(
       Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
     ) as Record<keyof typeof RARE, number>
     return {
-      seed,
+      seed: options.seed,
       traceHash,
-      events,
-      requests,
-      noSpace,
-      crashes,
-      recoveries,
-      powerCuts,
-      engineRecoveries,
-      rebuilds,
-      failedLoads,
-      readOnlyEntries,
+      ...tally,
+      crashes: crashes.crashes,
+      recoveries: crashes.recoveries,
       rare,
       counters,
-      reports: this.reports,
+      reports,
     }
   }
 
@@ -306,13 +279,13 @@ class Scenario {
 
   private sessionOrCut(steps: number): void {
     const { prng } = this
-    this.cutChance = this.powerCuts < MOST_CUTS ? prng.pick(CUT_CHANCES) : 0
+    this.cutChance = this.tally.powerCuts < MOST_CUTS ? prng.pick(CUT_CHANCES) : 0
     const simulator = this.boot()
     try {
       this.session(simulator, steps)
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error
-      this.powerCuts++
+      this.tally.powerCuts++
       this.isUnsettled = true
       this.store = this.store.crash(prng)
       this.order = this.hearAgain()
@@ -320,7 +293,7 @@ class Scenario {
       this.options.trace?.('the power fails')
     } finally {
       this.traceHash += simulator.traceHash
-      this.events += simulator.steps
+      this.tally.events += simulator.steps
     }
   }
 
@@ -328,12 +301,9 @@ class Scenario {
   private session(simulator: Simulator, steps: number): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    // What a rebuild cannot read is lost, as in dm-vdo, so then nothing could be judged.
-    const chance = prng.pick(LOAD_FAILURE_CHANCES)
-    this.store.failureChance = config.volume.load === LoadKind.Rebuild ? 0 : chance
-    this.store.failsForGood = false
+    spoilLoad(this.store, prng, config.volume.load)
     if (!this.load(simulator)) return
-    this.store.failureChance = 0
+    spare(this.store)
     this.readBack(simulator)
     const failureKind = prng.pick(FAILURE_KINDS)
     this.isUnsettled = false
@@ -348,10 +318,7 @@ class Scenario {
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
     const interludeChance = prng.pick(INTERLUDE_CHANCES)
-    this.store.failureChance = prng.pick(FAILURE_CHANCES)
-    this.store.failuresLeft = failureKind === FailureKind.Data ? DATA_FAILURES : 1
-    this.store.mayFail = this.failures(failureKind)
-    this.store.failsForGood = failureKind === FailureKind.Any && prng.chance(0.5)
+    spoilWork(this.store, prng, failureKind, config.volume)
     for (let issued = 0; issued < steps; ) {
       if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
@@ -363,28 +330,12 @@ class Scenario {
     finish(simulator, workload)
     this.rest(simulator, AdminCommand.Save)
     this.isIndexSaved = simulator.arena.boards.indexStage !== IndexStage.Opening
-    this.store.failureChance = 0
-    this.store.broken = null
+    spare(this.store)
     for (let counter = 0; counter < COUNTER_COUNT; counter++) {
       this.counters[counter] += simulator.arena.total(counter)
     }
-    this.requests += workload.answered
-    this.noSpace += workload.noSpace
-  }
-
-  private failures(kind: FailureKind): (op: DeviceOp, block: number) => boolean {
-    const { depotOrigin, journalOrigin, slabBlocks, slabDataBlocks } = this.config.volume
-    switch (kind) {
-      case FailureKind.Any:
-        return () => true
-      case FailureKind.Flush:
-        return (op) => op === DeviceOp.Flush
-      case FailureKind.Data:
-        return (op, block) => {
-          const isInSlab = block >= depotOrigin && block < journalOrigin
-          return op === DeviceOp.Write && isInSlab && (block - depotOrigin) % slabBlocks < slabDataBlocks
-        }
-    }
+    this.tally.requests += workload.answered
+    this.tally.noSpace += workload.noSpace
   }
 
   private interlude(simulator: Simulator): void {
@@ -438,7 +389,7 @@ class Scenario {
 
   /** Whoever opens the volume next must know, if that could be written. */
   private checkReadOnly(): void {
-    this.readOnlyEntries++
+    this.tally.readOnlyEntries++
     if (this.store.broken === DeviceOp.Write) return
     const { state } = this.superBlock()
     if (state !== VolumeState.ReadOnly)
@@ -471,7 +422,7 @@ class Scenario {
       i += count
     }
     finish(simulator, reader)
-    this.requests += reader.answered
+    this.tally.requests += reader.answered
   }
 
   private boot(): Simulator {
@@ -499,34 +450,17 @@ class Scenario {
       simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
     }
     simulator.onReport = (sentence) => this.hear(sentence)
-    this.letRequestsLie(simulator)
+    letRequestsLie(store, prng, config, () => simulator.steps)
     const crashChance = prng.pick(CRASH_CHANCES)
     let promises = 0
     simulator.onStep = () => {
       const promised = this.oracle.promises > promises
       promises = this.oracle.promises
-      if (prng.chance(promised ? CRASH_AFTER_PROMISE : crashChance)) this.crash()
+      const isLookedAt = prng.chance(promised ? CRASH_AFTER_PROMISE : crashChance)
+      if (isLookedAt && !this.hasFailed) this.crashes.judge(this.store, this.config)
       if (!this.hasFailed && prng.chance(this.cutChance)) throw new PowerCut()
     }
     return simulator
-  }
-
-  /**
-   * Now and then the disk lets something lie for a while: what is read of the index, so that answers are late, or the
-   * summary, so that slab journals go on without being counted.
-   */
-  private letRequestsLie(simulator: Simulator): void {
-    const { store, config, prng } = this
-    store.isAsleep = null
-    if (!prng.chance(SLEEPY_DISK_CHANCE)) return
-    const { block, blocks } = config.indexRegion
-    const { summaryOrigin } = config.volume
-    const span = prng.between(50, 1000)
-    const isNight = () => simulator.steps % (2 * span) < span
-    store.isAsleep = prng.chance(0.5)
-      ? (op, at) => op === DeviceOp.Read && at >= block && at < block + blocks && isNight()
-      : (op, at) =>
-          op === DeviceOp.Write && at >= summaryOrigin && at < summaryOrigin + SUMMARY_BLOCKS && isNight()
   }
 
   /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */
@@ -534,21 +468,8 @@ class Scenario {
     this.options.trace?.(sentence)
     this.reports.push(sentence)
     if (this.store.failures > 0 || sentence.includes('a new one is made')) return
-    if ((this.powerCuts > 0 || !this.isIndexSaved) && sentence.includes('is rebuilt')) return
+    if ((this.tally.powerCuts > 0 || !this.isIndexSaved) && sentence.includes('is rebuilt')) return
     throw new Error(`an index on a sound disk says: ${sentence}`)
-  }
-
-  /** What the power failure leaves of the index can be opened, once there was one. */
-  private checkIndex(disk: SimStore): void {
-    const { indexRegion, shape } = this.config
-    if (shape.index === null) return
-    const place = { shape: shape.index, start: indexRegion.block, blocks: indexRegion.blocks, nonce: NONCE }
-    try {
-      openCrashedIndex(disk, place)
-      this.hasIndex = true
-    } catch (error) {
-      if (this.hasIndex || !(error instanceof IndexError) || error.code !== 'VDO_INDEX_MISSING') throw error
-    }
   }
 
   /** False if the disk failed meanwhile: nobody is served then, and the disk says why. */
@@ -556,7 +477,7 @@ class Scenario {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
     const status = administer(simulator, AdminCommand.Load)
     if (this.hasFailed && status !== Status.Success) {
-      this.failedLoads++
+      this.tally.failedLoads++
       // A rebuild is asked for until it is done.
       this.isReadOnly = load !== LoadKind.Rebuild || this.superBlock().state !== VolumeState.ForceRebuild
       if (this.isReadOnly) this.checkReadOnly()
@@ -568,19 +489,18 @@ class Scenario {
     const rebuilt = boards.readOnlyRecoveries - readOnlyRecoveries
     assert(recovered === (load === LoadKind.Normal ? 0 : 1), 'a recovery is counted, and so is a rebuild')
     assert(rebuilt === (load === LoadKind.Rebuild ? 1 : 0), 'a rebuild is counted apart')
-    if (load === LoadKind.Recovery) this.engineRecoveries++
-    if (load === LoadKind.Rebuild) this.rebuilds++
+    if (load === LoadKind.Recovery) this.tally.engineRecoveries++
+    if (load === LoadKind.Rebuild) this.tally.rebuilds++
     return true
   }
 
   /** The volume as the next program finds it, with other zones on other threads. */
   private reopen(): void {
-    const { superBlockPbn, isNew } = this.config.volume
-    // A volume that was never loaded has no super block on the disk here.
-    if (isNew && this.store.blockAt(superBlockPbn).every((byte) => byte === 0)) return
+    const { store, config } = this
+    if (isBlank(store, config.volume)) return
     const superBlock = this.superBlock()
-    const volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
-    this.config = redrawConfig(this.prng, this.config, volume, superBlock)
+    const volume = volumeOf(superBlock, config.volume.superBlockPbn)
+    this.config = redrawConfig(this.prng, config, volume, superBlock)
   }
 
   private superBlock(): SuperBlock {
@@ -594,103 +514,19 @@ class Scenario {
     const { isRecovering, unscrubbedSlabs } = simulator.arena.boards
     const wanted = isRecovering ? VolumeState.Recovering : VolumeState.Clean
     if (state !== wanted) throw new Error(`a saved volume is ${VolumeState[state]}`)
-    const { superBlockPbn } = this.config.volume
+    const { shape, volume } = this.config
     const result = audit({
       disk: this.store,
-      volume: describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn),
+      volume: volumeOf(superBlock, volume.superBlockPbn),
       state,
-      maximumReferences: this.config.shape.maximumReferences,
-      expand: this.expand,
+      maximumReferences: shape.maximumReferences,
+      expand: (bytes, at, size) => this.unpack(bytes, at, size) !== null,
     })
-    const { problems, totals } = result
-    if (!result.consistent) {
-      const sentences = problems.slice(0, 5).map(({ sentence }) => sentence)
-      throw new Error(`the audit finds ${JSON.stringify(result.problemCounts)}: ${sentences.join('; ')}`)
-    }
+    requireConsistent(result, 'the audit')
+    const { totals } = result
     if (unscrubbedSlabs > 0) return
     if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
-    if (!this.hasFailed) checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
+    if (!this.hasFailed) checkCounters(simulator.arena, shape.cachePages, totals.blocksInUse)
   }
 
-  private readonly expand = (bytes: Uint8Array, at: number, size: number): boolean =>
-    this.unpack(bytes, at, size) !== null
-
-  /** Looks at what the disk would hold if the power failed now: a volume that recovers, and what must be in it. */
-  private crash(): void {
-    const { prng, config, options } = this
-    if (this.hasFailed) return
-    const disk = this.store.crash(prng)
-    const { superBlockPbn, isNew } = config.volume
-    // A volume that was never loaded has no super block on the disk here.
-    if (isNew && disk.blockAt(superBlockPbn).every((byte) => byte === 0)) return
-    this.crashes++
-    const superBlock = options.decodeSuperBlock(disk.blockAt(superBlockPbn))
-    // Nothing is promised of these until they are rebuilt.
-    if (superBlock.state === VolumeState.ReadOnly || superBlock.state === VolumeState.ForceRebuild) return
-    let volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
-    if (superBlock.state === VolumeState.Dirty) {
-      this.recoveries++
-      volume = recoverNaively(disk, volume, config.shape)
-    } else if (superBlock.state !== VolumeState.Clean && superBlock.state !== VolumeState.Recovering) {
-      throw new Error(`the volume is ${VolumeState[superBlock.state]} on the disk`)
-    }
-    const { consistent, problems, problemCounts } = audit({
-      disk,
-      volume,
-      state: VolumeState.Clean,
-      expand: this.expand,
-    })
-    if (!consistent) {
-      const sentences = problems.slice(0, 5).map(({ sentence }) => sentence)
-      throw new Error(
-        `the audit after a crash finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`,
-      )
-    }
-    if (prng.chance(CRASHED_INDEX_CHANCE)) this.checkIndex(disk)
-    for (const block of this.oracle.writtenBlocks()) {
-      const complaint = this.oracle.judgeCrash(block, readMapped(disk, volume, block, this.unpack))
-      if (complaint !== null) throw new Error(`after a crash ${complaint}`)
-    }
-  }
-}
-
-/** Gives the answer to a command. */
-function administer(simulator: Simulator, command: AdminCommand): Status {
-  let answer: Status | null = null
-  simulator.frontEnd.administer(command, (status) => {
-    answer = status
-  })
-  const answered = simulator.runUntil(() => answer !== null)
-  assert(answered && answer !== null, 'an administrative command is answered')
-  return answer
-}
-
-function finish(simulator: Simulator, workload: Workload): void {
-  const done = simulator.runUntil(() => workload.inFlight === 0)
-  assert(done, 'every request is answered')
-}
-
-/** Every vio is home; every request that was taken is answered, unless its client is held. */
-function drain(simulator: Simulator, isHeld: boolean): void {
-  const { frontEnd } = simulator
-  let drained = false
-  const done = () => {
-    drained = true
-  }
-  if (isHeld) frontEnd.hold(done)
-  else frontEnd.drain(done)
-  assert(
-    simulator.runUntil(() => drained),
-    'the front end drains',
-  )
-}
-
-function unpacker({ buffer, native }: LentMemory): Unpack {
-  const memory = new Uint8Array(buffer)
-  const from = WASM_PAGE_BYTES
-  const to = from + WASM_PAGE_BYTES / 2
-  return (bytes, at, size) => {
-    memory.set(bytes.subarray(at, at + size), from)
-    return native.decompress(from, size, to) ? memory.slice(to, to + BLOCK_SIZE) : null
-  }
 }

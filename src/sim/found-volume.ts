@@ -1,0 +1,25 @@
+/** A volume as it is found on a disk at rest. Here the disk begins with the index; there is no geometry block. */
+import { describeVolume } from '../engine/describe-volume.js'
+import type { SuperBlock } from '../format/super-block.js'
+import type { AuditResult } from '../repair/audit-report.js'
+import type { Volume } from '../vio/volume.js'
+import type { SimStore } from './sim-store.js'
+
+const MOST_SENTENCES = 5
+
+/** Whether a volume was never loaded: then its super block is not on the disk. */
+export function isBlank(disk: SimStore, { isNew, superBlockPbn }: Volume): boolean {
+  return isNew && disk.blockAt(superBlockPbn).every((byte) => byte === 0)
+}
+
+/** The volume that a super block tells of. */
+export function volumeOf(superBlock: SuperBlock, superBlockPbn: number): Volume {
+  return describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
+}
+
+/** Throws if an audit (`what` it is) has found anything. */
+export function requireConsistent({ consistent, problems, problemCounts }: AuditResult, what: string): void {
+  if (consistent) return
+  const sentences = problems.slice(0, MOST_SENTENCES).map(({ sentence }) => sentence)
+  throw new Error(`${what} finds ${JSON.stringify(problemCounts)}: ${sentences.join('; ')}`)
+}
