@@ -113,7 +113,7 @@ function makeZone(config: EngineConfig, driver: ThreadDriver, reactor: Reactor, 
     case Room.Admin:
       return new AdminZone(context, config.superBlock)
     case Room.Repair:
-      return new RepairZone(context)
+      return new RepairZone(context, (sentence) => driver.outside.report(sentence))
   }
 }
 

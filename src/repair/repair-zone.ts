@@ -52,7 +52,11 @@ export class RepairZone implements Zone {
   private next: SequenceNumber = 0
   private usage: JournalUsage | null = null
 
-  constructor(private readonly context: ZoneContext) {
+  constructor(
+    private readonly context: ZoneContext,
+    /** Tells whoever runs the volume, in a sentence. */
+    private readonly report: (sentence: string) => void,
+  ) {
     this.crew = new RepairCrew(context)
   }
 
@@ -114,6 +118,7 @@ export class RepairZone implements Zone {
     if ('defect' in verdict) {
       // The version that wrote an old journal can recover it, so nothing is said on the disk.
       if (verdict.defect === JournalDefect.Legacy) return phaseDone(this.context, Status.UnsupportedVersion)
+      this.report(`${verdict.sentence}; the volume becomes read-only`)
       return this.fail(Status.CorruptJournal)
     }
     const { extent } = verdict

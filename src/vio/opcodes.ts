@@ -250,7 +250,7 @@ export enum AdminOp {
 
 /** Repair: what a volume needs before it can be loaded; hosted with the admin zone, idle ever after. */
 export enum RepairOp {
-  /** Blocks of the recovery journal are in the buffers from this vio's on (a repair vio, as all of these). */
+  /** A block of the recovery journal was read, or not (status; a repair vio, as all of these). */
   JournalRead = (Room.Repair << 5) + 0,
   /** A map page has the changes, or not (status). */
   PagePatched,
