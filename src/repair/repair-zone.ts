@@ -175,6 +175,8 @@ export class RepairZone implements Zone {
   }
 
   private fail(status: Status): void {
+    this.ring = null
+    this.extent = null
     enterReadOnly(this.context, status)
     phaseDone(this.context, status)
   }

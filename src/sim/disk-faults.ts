@@ -24,6 +24,8 @@ const SUMMARY_BLOCKS = 64
 export function spoilLoad(store: SimStore, prng: Prng, load: LoadKind): void {
   const chance = prng.pick(LOAD_CHANCES)
   store.failureChance = load === LoadKind.Rebuild ? 0 : chance
+  store.failuresLeft = 1
+  store.mayFail = () => true
   store.failsForGood = false
 }
 

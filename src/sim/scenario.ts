@@ -61,8 +61,8 @@ interface Tally {
   engineRecoveries: number
   /** Read-only volumes that were rebuilt. */
   rebuilds: number
-  /** Loads that a disk let fail. */
-  failedLoads: number
+  /** Recoveries that a disk let fail. */
+  failedRecoveries: number
   /** Disks that failed and made the volume read-only. */
   readOnlyEntries: number
 }
@@ -156,7 +156,7 @@ class Scenario {
     powerCuts: 0,
     engineRecoveries: 0,
     rebuilds: 0,
-    failedLoads: 0,
+    failedRecoveries: 0,
     readOnlyEntries: 0,
   }
   private isReadOnly = false
@@ -231,15 +231,21 @@ class Scenario {
 
   /** Whatever clients ask of a read-only volume, the disk stays as it is. */
   private readOnlySession(): void {
-    const { prng, store } = this
+    const { store } = this
     this.cutChance = 0
     this.reopen()
     const simulator = this.boot()
     const { written } = store
     assert(administer(simulator, AdminCommand.Load) === Status.Success, 'a read-only volume can be loaded')
+    this.useReadOnly(simulator)
+    assert(store.written === written, 'nothing is written to a read-only volume')
+  }
+
+  /** A read-only volume serves reads, refuses writes, and can be closed. */
+  private useReadOnly(simulator: Simulator): void {
     const workload = new Workload(
       simulator.frontEnd,
-      prng.fork(),
+      this.prng.fork(),
       new Undecided(),
       READ_BACK_DEPTH,
       () => true,
@@ -254,8 +260,8 @@ class Scenario {
     )
     drain(simulator, false)
     assert(administer(simulator, AdminCommand.Save) === Status.Success, 'a read-only volume can be closed')
-    assert(store.written === written, 'nothing is written to a read-only volume')
     this.checkReadOnly()
+    this.checkRest(simulator)
   }
 
   /** As an operator does. */
@@ -472,21 +478,24 @@ class Scenario {
     throw new Error(`an index on a sound disk says: ${sentence}`)
   }
 
-  /** False if the disk failed meanwhile: nobody is served then, and the disk says why. */
+  /**
+   * False if the disk let a recovery fail. A volume that became read-only by that, or by anything later, is served like
+   * any other; but what it reads is not known while the journal is not replayed.
+   */
   private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
     const status = administer(simulator, AdminCommand.Load)
-    if (this.hasFailed && status !== Status.Success) {
-      this.tally.failedLoads++
-      // A rebuild is asked for until it is done.
-      this.isReadOnly = load !== LoadKind.Rebuild || this.superBlock().state !== VolumeState.ForceRebuild
-      if (this.isReadOnly) this.checkReadOnly()
-      return false
-    }
     if (status !== Status.Success) throw new Error(`the load ends with ${Status[status]}`)
     const { boards } = simulator.arena
     const recovered = boards.completeRecoveries - completeRecoveries
     const rebuilt = boards.readOnlyRecoveries - readOnlyRecoveries
+    if (this.hasFailed && load === LoadKind.Recovery && recovered === 0) {
+      this.tally.failedRecoveries++
+      this.isReadOnly = true
+      spare(this.store)
+      this.useReadOnly(simulator)
+      return false
+    }
     assert(recovered === (load === LoadKind.Normal ? 0 : 1), 'a recovery is counted, and so is a rebuild')
     assert(rebuilt === (load === LoadKind.Rebuild ? 1 : 0), 'a rebuild is counted apart')
     if (load === LoadKind.Recovery) this.tally.engineRecoveries++
@@ -528,5 +537,4 @@ class Scenario {
     if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
     if (!this.hasFailed) checkCounters(simulator.arena, shape.cachePages, totals.blocksInUse)
   }
-
 }

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import type { VdoError } from '../../src/base/errors.js'
 import { VolumeState } from '../../src/format/super-block.js'
 import { auditMemory } from '../../src/host/audit-file.js'
-import { openVolume } from '../../src/host/open-volume.js'
+import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { formatInMemory, stateOnDisk } from './memory-volume.js'
 
 const BLOCK = 4096
@@ -77,20 +77,36 @@ describe('a volume that was not closed', function () {
     expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.Dirty)
   })
 
-  it('becomes read-only when its journal says what cannot be, and can then be read', async () => {
+  it('comes up read-only when its journal says what cannot be, at once and again, and tells why', async () => {
     const { segments, journal, superBlockPbn } = await halted()
     // The first entry of block 1 names a slot that no page has.
     block(segments, journal + 1)[512 + 3 + 1] |= 0x0f
-    const { code } = await rejection(openVolume({ device: segments, threads: 'default' }))
-    expect(code).to.equal('VDO_CORRUPT_JOURNAL')
+    const heard: string[] = []
+    const open = (threads: string) =>
+      openVolume({ device: segments, threads, report: (sentence) => heard.push(sentence) })
+    const volume = await open('default')
+    await expectReadOnly(volume, segments, superBlockPbn)
+    expect((await rejection(volume.close())).message).to.match(/the recovery journal is damaged/)
+    expect(heard).to.deep.equal([
+      'Cannot replay the recovery journal: entry 0 of block 1 is none that can be; the volume becomes read-only',
+    ])
+    const again = await open('tiny')
+    await expectReadOnly(again, segments, superBlockPbn)
+    await again.close()
     expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.ReadOnly)
-    const volume = await openVolume({ device: segments, threads: 'tiny' })
-    expect(volume.statistics()).to.include({ mode: 'read-only', inRecoveryMode: false })
-    await volume.read(0, 40 * BLOCK)
-    const refusal = await rejection(volume.write(0, content()))
-    expect(refusal.code).to.equal('VDO_READ_ONLY')
-    await volume.flush()
-    await volume.close()
-    expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.ReadOnly)
+    expect(heard.length).to.equal(1)
   })
 })
+
+async function expectReadOnly(
+  volume: VdoVolume,
+  segments: readonly SharedArrayBuffer[],
+  superBlockPbn: number,
+): Promise<void> {
+  expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.ReadOnly)
+  expect(volume.statistics()).to.include({ mode: 'read-only', inRecoveryMode: false })
+  await volume.read(0, 40 * BLOCK)
+  const refusal = await rejection(volume.write(0, content()))
+  expect(refusal.code).to.equal('VDO_READ_ONLY')
+  await volume.flush()
+}

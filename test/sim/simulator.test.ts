@@ -52,6 +52,7 @@ describe('the whole engine in one thread', function () {
       noSpace: 0,
       recoveries: 0,
       engineRecoveries: 0,
+      failedRecoveries: 0,
       rebuilds: 0,
       readOnlyEntries: 0,
       lies: 0,
@@ -61,6 +62,7 @@ describe('the whole engine in one thread', function () {
       met['noSpace']! += report.noSpace
       met['recoveries']! += report.recoveries
       met['engineRecoveries']! += report.engineRecoveries
+      met['failedRecoveries']! += report.failedRecoveries
       met['rebuilds']! += report.rebuilds
       met['readOnlyEntries']! += report.readOnlyEntries
       met['lies']! += report.counters[Counter.InvalidAdvicePbn]
@@ -70,6 +72,7 @@ describe('the whole engine in one thread', function () {
       'noSpace',
       'recoveries',
       'engineRecoveries',
+      'failedRecoveries',
       'rebuilds',
       'readOnlyEntries',
       'lies',

@@ -3,7 +3,8 @@
  * command's steps (see commands.ts), one message at a time; it alone writes the super block.
  *
  * A drain goes on after an error, so that everything comes to rest; a load stops at the first. An error that made
- * the volume read-only is not the drain's: the answer is success, the reason stands on the board.
+ * the volume read-only is not the drain's: the answer is success, the reason stands on the board. Nor is it the load's
+ * once the super block says so: whoever opened that volume next would be served reads, and so is this one, as by dm-vdo.
  *
  * Read-only mode goes its own way beside a command: every room is told, without an answer; when the journal has
  * said where its oldest needed block is, the super block says READ_ONLY. A command that would write another state,
@@ -35,7 +36,7 @@ import {
 import { IoKind } from '../../vio/vio-table.js'
 import { isRebuild, LoadKind, type ZoneCounts } from '../../vio/volume.js'
 import { enterReadOnly, type ZoneContext } from '../../vio/zone-context.js'
-import { AdminState, LOADS, type RoomStep, SEQUENCES, type Sequence } from './commands.js'
+import { AdminState, LOADS, type RoomStep, restForReading, SEQUENCES, type Sequence } from './commands.js'
 import { SuperBlockWriter } from './super-block-writer.js'
 
 /** A room that takes part in administration: how many zones it has, and its messages. */
@@ -233,16 +234,27 @@ export class AdminZone implements Zone {
     if (this.waitsForReadOnly()) return
     const { boards } = this.context
     const failed = this.loadHasFailed
-    if (!failed && this.command === AdminCommand.Load && this.startsRecovering) boards.enterRecovery()
+    if (failed && this.writer.lastState === VolumeState.ReadOnly) return this.serveReads(sequence)
+    const isReadOnly = boards.readOnlyReason !== Status.Success
+    const isWell = !isReadOnly && boards.phaseStatus === Status.Success
+    if (isWell && this.command === AdminCommand.Load && this.startsRecovering) boards.enterRecovery()
     this.state = failed ? AdminState.Failed : sequence.endsIn
     this.sequence = null
     boards.atRest = this.isAtRest
-    const isReadOnly = boards.readOnlyReason !== Status.Success
-    if (this.state === AdminState.Saved && !isReadOnly && boards.phaseStatus === Status.Success) {
+    if (isWell && this.state === AdminState.Saved) {
       assert(this.context.journalLocks.areFree, 'nobody needs the journal of a saved volume')
     }
     const excused = !failed && isReadOnly
     this.answer(excused ? Status.Success : boards.phaseStatus)
+  }
+
+  /** The volume became read-only while it was loaded: whoever serves reads and was not reached yet is loaded still. */
+  private serveReads(sequence: Sequence): void {
+    this.context.boards.clearPhase()
+    this.sequence = restForReading(sequence, this.step)
+    this.step = 0
+    this.zone = 0
+    this.next()
   }
 
   private get isAtRest(): boolean {
@@ -273,7 +285,7 @@ export class AdminZone implements Zone {
   /** A volume that is read-only on the disk stays untouched, and a rebuild that fails may be tried again. */
   private get keepsState(): boolean {
     const { load } = this.context.volume
-    return load === LoadKind.ReadOnly || (isRebuild(load) && !this.writer.hasWritten)
+    return load === LoadKind.ReadOnly || (isRebuild(load) && this.writer.lastState === null)
   }
 
   private enterReadOnly(): void {

@@ -109,11 +109,17 @@ const REBUILD: readonly Step[] = [
   ...RESTART,
 ]
 
-/** Slabs are not looked at: nothing is allocated, counted or shared. The index stays closed, for it would write. */
-const LOAD_READ_ONLY: readonly Step[] = [
-  room(Room.Journal),
-  ...OPEN.filter((step) => step.kind !== 'room' || step.room !== Room.Index),
-]
+/**
+ * Whether a step is one of the load of a volume that is only read. Slabs are not looked at: nothing is allocated,
+ * counted or shared. The index stays closed, for it would write.
+ */
+const isForReading = (step: Step): boolean =>
+  step.kind === 'room' && step.ask === null && step.room !== Room.Physical && step.room !== Room.Index
+
+/** What is left of a load, from a step on, if the volume is only to be read. */
+export function restForReading({ steps, endsIn }: Sequence, from: number): Sequence {
+  return { steps: steps.slice(from).filter(isForReading), endsIn }
+}
 
 /** How a volume is loaded, by what it needs. */
 export const LOADS: Readonly<Record<LoadKind, Sequence>> = {
@@ -121,7 +127,7 @@ export const LOADS: Readonly<Record<LoadKind, Sequence>> = {
   [LoadKind.Recovery]: { steps: RECOVER, endsIn: AdminState.Running },
   [LoadKind.Rebuild]: { steps: REBUILD, endsIn: AdminState.Running },
   [LoadKind.Upgrade]: { steps: REBUILD, endsIn: AdminState.Running },
-  [LoadKind.ReadOnly]: { steps: LOAD_READ_ONLY, endsIn: AdminState.Running },
+  [LoadKind.ReadOnly]: { steps: LOAD.filter(isForReading), endsIn: AdminState.Running },
 }
 
 const DRAIN: readonly Step[] = [

@@ -20,8 +20,8 @@ export class SuperBlockWriter {
   private superBlock: SuperBlock
   private readonly block: Uint8Array
   private writing = false
-  /** Whether the super block is no longer what it was when the volume was opened. */
-  hasWritten = false
+  /** What the super block says now; null while it is what it was when the volume was opened. */
+  lastState: VolumeState | null = null
 
   constructor(
     private readonly context: ZoneContext,
@@ -69,7 +69,7 @@ export class SuperBlockWriter {
     assert(this.writing, 'a write that is done was started')
     this.writing = false
     const status = this.context.vios.status[this.vio]
-    if (status === Status.Success) this.hasWritten = true
+    if (status === Status.Success) this.lastState = this.superBlock.state
     return status
   }
 }

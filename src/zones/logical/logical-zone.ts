@@ -572,7 +572,8 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     assert(!this.isLoaded, 'a zone is loaded once')
     this.isLoaded = true
     this.cache.endRebuild()
-    this.dirtyLists.start(Math.max(volume.journalStart, boards.era))
+    // After a repair that failed patched pages may be dirty, and stay so.
+    if (!this.readOnly) this.dirtyLists.start(Math.max(volume.journalStart, boards.era))
     this.state = ZoneState.Normal
     phaseDone(this.context, Status.Success)
   }

@@ -622,10 +622,10 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
       phaseDone(this.context, Status.Success)
       return
     }
-    assert(
-      this.state === ZoneState.Normal || this.state === ZoneState.Suspended,
-      'a zone drains when it does nothing else',
-    )
+    const isResting = this.state === ZoneState.Normal || this.state === ZoneState.Suspended
+    // A repair that failed leaves a zone as it was then.
+    const isLeft = this.isRepairing && this.isReadOnly
+    assert(isResting || isLeft, 'a zone drains when it does nothing else')
     this.state = state
     if (this.scrubber.stop()) this.scrubberStopped()
   }

@@ -367,11 +367,41 @@ describe('the admin zone', () => {
     })
 
     it('is itself one when the super block cannot be written', () => {
-      failing = new Map([['Dirty', Status.IoError]])
+      failing = new Map([
+        ['Dirty', Status.IoError],
+        ['ReadOnly', Status.IoError],
+      ])
       expect(command(AdminCommand.Load)).to.equal(
         `journal0 physical0 physical1 physical2 Dirty ${TELL} ReadOnly`,
       )
       expect(answer).to.equal(Status.IoError)
+      expect(command(AdminCommand.Save)).to.equal('')
+    })
+
+    it('serves reads after a load that failed, once the super block says why', () => {
+      failing = new Map([['Dirty', Status.IoError]])
+      expect(command(AdminCommand.Load)).to.equal(
+        `journal0 physical0 physical1 physical2 Dirty ${TELL} ReadOnly logical0 logical1 hash0 hash1 packer0 flush0`,
+      )
+      expect(answer).to.equal(Status.Success)
+      expect(command(AdminCommand.Save)).to.equal(DRAIN)
+      expect(answer).to.equal(Status.Success)
+    })
+
+    it('loads nobody twice and no slabs after a recovery that failed', async () => {
+      await open(VolumeState.Dirty, LoadKind.Recovery)
+      bench.arena.boards.addUnscrubbed(1)
+      admin.receive(AdminOp.Command, AdminCommand.Load)
+      const { operand } = bench.expect(RepairOp.Administer)
+      expect(operand).to.equal(RepairStep.Recover)
+      enterReadOnly(bench.context(Room.Repair), Status.CorruptJournal)
+      bench.arena.boards.failPhase(Status.CorruptJournal)
+      admin.receive(AdminOp.PhaseDone, 0)
+      run()
+      expect(log.join(' ')).to.equal(`${TELL} ReadOnly journal0 logical0 logical1 hash0 hash1 packer0 flush0`)
+      expect(answer).to.equal(Status.Success)
+      expect(bench.arena.boards.readOnlyReason).to.equal(Status.CorruptJournal)
+      expect(bench.arena.boards.isRecovering).to.equal(false)
     })
 
     it('writes the super block after the write that is under way', () => {

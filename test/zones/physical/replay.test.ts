@@ -206,4 +206,15 @@ describe('slab journals after a crash', () => {
     rig.bench.expect(AdminOp.PhaseDone)
     expect(rig.writes).to.deep.equal([])
   })
+
+  it('come to rest with the volume after a repair that failed', async () => {
+    for (const command of [AdminCommand.Suspend, AdminCommand.Save]) {
+      const rig = await crashed(await unusedDisk(), 3)
+      replay(rig, 5, [{ maps: FIRST }, { maps: FIRST + 1 }])
+      for (let zone = 0; zone < 3; zone++) rig.send(PhysicalOp.EnterReadOnly, 0, zone)
+      const before = copyOf(rig.disk)
+      step(rig, command)
+      expect(rig.disk).to.deep.equal(before)
+    }
+  })
 })
