@@ -383,7 +383,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   private want(vio: VioIndex, want: Want): void {
     this.wants[vio] = want
-    const page = this.cache.get(vio, want === Want.Update)
+    const page = this.cache.get(vio, want === Want.Update || want === Want.Patch)
     if (page === PAGE_REFUSED) this.pageFailed(vio, Status.ReadOnly)
     else if (page !== PAGE_WAITS) this.pageReady(vio, page)
   }

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { type VioIndex, ZERO_BLOCK } from '../../../src/base/ids.js'
 import { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
-import { writeEntry } from '../../../src/format/block-map-page.js'
+import { readEntryPbn, writeEntry } from '../../../src/format/block-map-page.js'
 import { CompressionStage, cancelCompression, mayCompress } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
 import {
@@ -16,6 +16,7 @@ import {
   LogicalOp,
   PackerOp,
   PhysicalOp,
+  RepairStep,
   Room,
 } from '../../../src/vio/opcodes.js'
 import { MappingState, VioFlag } from '../../../src/vio/vio-table.js'
@@ -630,6 +631,44 @@ describe('a logical zone', () => {
       expect(stage.home.get(back)).to.equal(Status.Success)
       expect(stage.home.get(other)).to.equal(Status.Success)
       expect(stage.counter(Counter.BlockMapReclaimed)).to.equal(1)
+    })
+  })
+
+  describe('before it is loaded', () => {
+    const [PAGE, OTHER] = [300, 301]
+
+    it('lets a patch wait for a page that is being written', async () => {
+      stage = await Stage.unloaded({ cachePages: 1 })
+      const first = stage.patch(0, PAGE, 1, 500)
+      stage.run()
+      const between = stage.patch(1, OTHER, 1, 501)
+      expect(ops()).to.deep.equal([BioOp.Flush])
+      const second = stage.patch(2, PAGE, 2, 502)
+      expect(ops()).to.deep.equal([BioOp.Flush])
+      stage.run()
+      for (const vio of [first, between, second]) expect(stage.home.get(vio)).to.equal(Status.Success)
+      stage.administer(RepairStep.Recover)
+      stage.run()
+      const page = stage.disk.blocks.get(PAGE)!
+      expect([1, 2].map((slot) => readEntryPbn(page, 0, slot))).to.deep.equal([500, 502])
+      expect(readEntryPbn(stage.disk.blocks.get(OTHER)!, 0, 1)).to.equal(501)
+    })
+
+    it('is loaded after a repair that failed, and serves reads', async () => {
+      stage = await Stage.unloaded({ cachePages: 2 })
+      stage.disk.fail = (op) => op === `r${OTHER}`
+      const patched = stage.patch(0, PAGE, 1, 500)
+      const failed = stage.patch(1, OTHER, 1, 501)
+      stage.run()
+      expect(stage.home.get(patched)).to.equal(Status.Success)
+      expect(stage.home.get(failed)).to.equal(Status.IoError)
+      stage.zone.receive(LogicalOp.EnterReadOnly, 0)
+      stage.administer(AdminCommand.Load)
+      expect(lookUp(5)).to.deep.equal([0, 0])
+      stage.administer(AdminCommand.Save)
+      stage.run()
+      expect(stage.phases).to.equal(2)
+      expect(stage.disk.blocks.has(PAGE)).to.equal(false)
     })
   })
 

@@ -19,8 +19,11 @@ import {
   LogicalOp,
   opOfHop,
   PhysicalOp,
+  RepairOp,
+  type RepairStep,
   Room,
 } from '../../../src/vio/opcodes.js'
+import { addToPatch, openPatch } from '../../../src/vio/page-patch.js'
 import { IoFlag, MappingState, VioFlag, type VioTable } from '../../../src/vio/vio-table.js'
 import type { Volume } from '../../../src/vio/volume.js'
 import type { VolumeShape } from '../../../src/vio/volume-shape.js'
@@ -71,14 +74,36 @@ export class Stage {
     volume: Partial<Volume> = {},
     disk = new Disk(),
   ): Promise<Stage> {
-    const bench = await Bench.make({ ...SMALL_SHAPE, ...shape }, { ...SMALL_VOLUME, ...volume })
-    const stage = new Stage(bench, disk)
+    const stage = await Stage.unloaded(shape, volume, disk)
     stage.administer(AdminCommand.Load)
     return stage
   }
 
-  administer(command: AdminCommand): void {
+  /** A zone that may be repaired. */
+  static async unloaded(
+    shape: Partial<VolumeShape> = {},
+    volume: Partial<Volume> = {},
+    disk = new Disk(),
+  ): Promise<Stage> {
+    const bench = await Bench.make({ ...SMALL_SHAPE, ...shape }, { ...SMALL_VOLUME, ...volume })
+    return new Stage(bench, disk)
+  }
+
+  administer(command: AdminCommand | RepairStep.Recover): void {
     this.zone.receive(LogicalOp.Administer, command)
+  }
+
+  /** Has a slot of a page changed by one of repair's vios; gives the vio. */
+  patch(row: number, page: number, slot: number, place: number): VioIndex {
+    const { context, vios } = this
+    const vio = vioIndex(context.pools.repair.first + row)
+    const at = vios.bufferAt(vio)
+    openPatch(context.arena, at)
+    addToPatch(context.arena, at, slot, place, MappingState.Uncompressed)
+    vios.status[vio] = Status.Success
+    vios.pagePbn[vio] = pbn(page)
+    this.zone.receive(LogicalOp.PatchPage, vio)
+    return vio
   }
 
   counter(counter: Counter): number {
@@ -200,6 +225,9 @@ export class Stage {
         return
       case AdminOp.PhaseDone:
         this.phases++
+        return
+      case RepairOp.PagePatched:
+        this.home.set(vio, vios.status[vio])
         return
       case FlushOp.OldestAdvanced:
       case FlushOp.GenerationClosed:
