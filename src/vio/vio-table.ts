@@ -127,7 +127,6 @@ export class VioTable {
 
   // Decrement group.
   readonly decrementStatus: Column<VioIndex, Status>
-  readonly decrementNext: Int32Array
 
   // Canceler group.
   /** Whom the packer is to evict on behalf of this vio. */
@@ -192,7 +191,6 @@ export class VioTable {
     this.ioFlags = bump.int32(rows)
     this.ioKind = bump.int32(rows)
     this.decrementStatus = i32<Status>()
-    this.decrementNext = bump.int32(rows)
     this.lockHolder = i32<VioIndex>()
     this.compression = bump.int32(rows)
     this.allocationSucceeded = bump.int32(rows)
