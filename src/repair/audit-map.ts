@@ -21,11 +21,11 @@ import {
   TREE_HEIGHT,
   ZERO_PBN,
 } from '../format/constants.js'
-import { leafCount } from '../format/layout.js'
 import type { Volume } from '../vio/volume.js'
 import type { VolumeReader } from './audit-disk.js'
 import type { AuditReport } from './audit-report.js'
 import type { FoundReferences } from './found-references.js'
+import { pagesOfTree } from './tree-shape.js'
 
 /** A page of the tree and which one it is. */
 interface TreePage {
@@ -38,16 +38,12 @@ interface TreePage {
 const LEAVES_PER_REPORT = 64
 
 export class MapAudit {
-  private readonly leaves: number
-
   constructor(
     private readonly volume: Volume,
     private readonly reader: VolumeReader,
     private readonly found: FoundReferences,
     private readonly report: AuditReport,
-  ) {
-    this.leaves = leafCount(volume.logicalBlocks)
-  }
+  ) {}
 
   /** `progress` hears how many leaves of how many are done. */
   walk(progress: (done: number, all: number) => void): void {
@@ -133,7 +129,7 @@ export class MapAudit {
       return null
     }
     const index = page.index * ENTRIES_PER_PAGE + slot
-    if (index >= this.pagesOf(page.root, height - 1)) {
+    if (index >= pagesOfTree(this.volume, page.root, height - 1)) {
       report.problem('BEYOND_LOGICAL_SIZE', place, `${name} leads to a page beyond the logical size`)
       return null
     }
@@ -147,12 +143,6 @@ export class MapAudit {
     }
     report.totals.treePages++
     return { pbn, root: page.root, index }
-  }
-
-  /** How many pages of a height the tree of `root` can have. */
-  private pagesOf(root: number, height: number): number {
-    const leaves = Math.max(0, Math.ceil((this.leaves - root) / this.volume.rootCount))
-    return Math.ceil(leaves / ENTRIES_PER_PAGE ** height)
   }
 
   private auditLeaf(page: TreePage, bytes: Uint8Array, at: number): void {

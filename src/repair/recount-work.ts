@@ -32,6 +32,7 @@ import { addToPatch, openPatch, PATCH_CAPACITY, REFUSED_STATE } from '../vio/pag
 import { IoKind } from '../vio/vio-table.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import type { RepairWork } from './repair-work.js'
+import { pagesOfTree } from './tree-shape.js'
 
 /** Pages that wait for their visit, as columns. */
 export class PageList {
@@ -196,23 +197,20 @@ export class TreeWalk extends PageWalk {
   readonly leaves = new PageList()
   treePages = 0
   protected readonly isTree = true
-  /** How many pages of each height a tree can have. */
-  private readonly widths: readonly number[]
 
   constructor(context: ZoneContext) {
-    const { rootCount, rootOrigin, logicalBlocks } = context.volume
+    const { rootCount, rootOrigin } = context.volume
     const roots = new PageList()
     for (let root = 0; root < rootCount; root++) roots.add(rootOrigin + root, TREE_HEIGHT - 1, 0, root)
     super(context, roots)
-    const widths = [Math.ceil(Math.ceil(logicalBlocks / ENTRIES_PER_PAGE) / rootCount)]
-    while (widths.length < TREE_HEIGHT) widths.push(Math.ceil((widths.at(-1) ?? 0) / ENTRIES_PER_PAGE))
-    this.widths = widths
   }
 
   protected isPossible(page: number, slot: number, pbn: number, state: number): boolean {
-    const { heights, indices } = this.list
-    const isWithin = indices[page] * ENTRIES_PER_PAGE + slot < this.widths[heights[page] - 1]
-    return isWithin && state === MAPPING_STATE_UNCOMPRESSED && this.context.placement.isDataBlock(pbn)
+    const { heights, indices, roots } = this.list
+    const { placement, volume } = this.context
+    const index = indices[page] * ENTRIES_PER_PAGE + slot
+    const isWithin = index < pagesOfTree(volume, roots[page], heights[page] - 1)
+    return isWithin && state === MAPPING_STATE_UNCOMPRESSED && placement.isDataBlock(pbn)
   }
 
   protected keep(page: number, slot: number, pbn: number): void {
