@@ -103,7 +103,6 @@ export class ChapterWriter {
       at = 0
     }
     assert(list === geometry.listsPerChapter, 'the pages of a chapter have all its lists')
-    pageMap.lastUpdate = chapter
   }
 
   /** Enters all names in the order of their places, so that what finds no room is what came too late. */

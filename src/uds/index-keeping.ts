@@ -245,7 +245,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     yield* flushed()
     begun.areas.volumeIndex.forEach((area, zone) => shared.setAreaOf(zone, area))
     yield* this.order(IndexOrder.Save)
-    yield* savePageMap(this.thePageMap, begun.areas.pageMap)
+    yield* savePageMap(this.thePageMap, keeper.newest, begun.areas.pageMap)
     yield* flushed()
     yield* layout.commitSave(begun, keeper.newest, keeper.oldest)
     keeper.beforeNextChapter = () => layout.discardOpenChapter()

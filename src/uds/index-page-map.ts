@@ -23,8 +23,6 @@ const MARK = 'ALBIPM02'
 const HEADER_BYTES = 16
 
 export class IndexPageMap {
-  /** The chapter that was written last; the keeper's own. */
-  lastUpdate = 0
   private readonly perChapter: number
   private readonly lists: number
 
@@ -69,10 +67,11 @@ export function pageMapEntries(geometry: IndexGeometry): number {
   return geometry.chapters * (geometry.indexPagesPerChapter - 1)
 }
 
-export function* savePageMap(map: IndexPageMap, area: Area): Steps<void> {
+/** Saves the map of an index whose open chapter is `newest`. */
+export function* savePageMap(map: IndexPageMap, newest: number, area: Area): Steps<void> {
   const out = new AreaWriter(area.block, area.blocks)
   out.mark(MARK)
-  out.u64(map.lastUpdate)
+  out.u64(lastWritten(newest))
   for (let i = 0; i < map.entries.length; i++) {
     if (!out.hasRoom(2)) yield* out.flush()
     out.u16(map.entries[i]!)
@@ -80,14 +79,21 @@ export function* savePageMap(map: IndexPageMap, area: Area): Steps<void> {
   yield* out.finish()
 }
 
-/** Throws if the area holds no page map. */
-export function* loadPageMap(map: IndexPageMap, area: Area): Steps<void> {
+/** Throws if the area holds no page map, or one of another time than when `newest` was the open chapter. */
+export function* loadPageMap(map: IndexPageMap, newest: number, area: Area): Steps<void> {
   const reader = new AreaReader(area.block, area.blocks, 'index page map')
   yield* reader.need(HEADER_BYTES)
   if (!reader.isMark(MARK)) throw reader.corrupt('it does not begin as one')
-  map.lastUpdate = reader.u64()
+  const last = reader.u64()
+  const written = lastWritten(newest)
+  if (last !== written) throw reader.corrupt(`its last chapter is ${last}, wanted ${written}`)
   for (let i = 0; i < map.entries.length; i++) {
     if (!reader.has(2)) yield* reader.need(2)
     map.entries[i] = reader.u16()
   }
+}
+
+/** The chapter that was written last; 0 also where none was. */
+function lastWritten(newest: number): number {
+  return Math.max(newest - 1, 0)
 }

@@ -64,7 +64,7 @@ export function* saveIndex(
   for (const [i, { volumeIndex }] of zones.entries()) {
     yield* saveVolumeIndex(volumeIndex, layout.nonce, areas.volumeIndex[i]!)
   }
-  yield* savePageMap(pageMap, areas.pageMap)
+  yield* savePageMap(pageMap, newest, areas.pageMap)
   yield* layout.commitSave(begun, newest, oldest)
 }
 
@@ -84,11 +84,7 @@ export function* loadMap(
   { newest, oldest, areas }: LoadableSave,
   pageMap: IndexPageMap,
 ): Steps<void> {
-  yield* loadPageMap(pageMap, areas.pageMap)
-  const written = Math.max(newest - 1, 0)
-  if (pageMap.lastUpdate !== written) {
-    throw indexCorrupt('index page map', `its last chapter is ${pageMap.lastUpdate}, wanted ${written}`)
-  }
+  yield* loadPageMap(pageMap, newest, areas.pageMap)
   for (let chapter = oldest; chapter < newest; chapter++) {
     const slot = geometry.physicalChapter(chapter)
     let next = 0
@@ -164,5 +160,4 @@ export function clearVolumeIndex(volumeIndex: VolumeIndex): void {
 
 export function clearPageMap(pageMap: IndexPageMap): void {
   pageMap.entries.fill(0)
-  pageMap.lastUpdate = 0
 }

@@ -128,7 +128,6 @@ class Replay {
         throw indexCorrupt(`chapter ${chapter} in slot ${slot}`, `index page ${i} is damaged`)
       this.pageMap.set(slot, i, next - 1)
     }
-    this.pageMap.lastUpdate = chapter
   }
 
   /** Whether a chapter that was replayed has a name. */

@@ -176,7 +176,6 @@ describe('the kernel, given an index of ours', function () {
         expect(index.keeper.newest).to.equal(1)
         for (const { volumeIndex } of index.zones) volumeIndex.openChapter(600)
         index.begin({ oldest: 0, newest: 600 })
-        index.content.pageMap.lastUpdate = 599
         index.save(Date.now())
       })
       expect(count).to.equal(6144)

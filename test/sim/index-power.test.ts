@@ -74,6 +74,23 @@ describe('an index whose power fails', function () {
         world.save()
         expect(seen.cuts).to.be.greaterThan(5)
       })
+
+      it(`is loaded the next time, if it is saved as it was rebuilt (${kind})`, () => {
+        const world = new IndexWorld(lend, { seed: 90 + zones, zones, sparse, chapterRecords: 30 })
+        world.untilSettled()
+        world.write(upFrom(0, 100))
+        world.save()
+        forgetSaves(world)
+        world.reopen()
+        world.untilSettled()
+        expect(world.total(Counter.IndexRebuilds)).to.equal(1)
+        world.save()
+        expect(world.total(Counter.IndexSaves)).to.equal(1)
+        world.reopen()
+        world.untilSettled()
+        expect([world.total(Counter.IndexLoads), world.total(Counter.IndexRebuilds)]).to.deep.equal([1, 0])
+        expect(world.reports.length).to.equal(1)
+      })
     }
   }
 

@@ -29,7 +29,7 @@ describe('the index page map', () => {
   it('is refused where something else is', () => {
     const geometry = new IndexGeometry(smallIndexShape(false))
     const load = (): void =>
-      new MapStorage().run(loadPageMap(new IndexPageMap(geometry), { block: 9, blocks: 1 }))
+      new MapStorage().run(loadPageMap(new IndexPageMap(geometry), 0, { block: 9, blocks: 1 }))
     expect(load).to.throw('Cannot read the index page map: it does not begin as one')
   })
 
@@ -42,10 +42,12 @@ describe('the index page map', () => {
         if (save === null) continue
         const { pageMap: area } = areasOfSave(geometry, slot, save.zones)
         const map = new IndexPageMap(geometry)
-        storage.run(loadPageMap(map, area))
-        expect(map.lastUpdate).to.equal(save.newest - 1)
+        storage.run(loadPageMap(map, save.newest, area))
+        expect(() => storage.run(loadPageMap(new IndexPageMap(geometry), save.newest + 1, area))).to.throw(
+          `its last chapter is ${save.newest - 1}, wanted ${save.newest}`,
+        )
         const again = new MapStorage()
-        again.run(savePageMap(map, area))
+        again.run(savePageMap(map, save.newest, area))
         expect(Buffer.compare(again.area(area), storage.area(area))).to.equal(0)
 
         // What was written since the save, or had ended before a rebuild, is not in the map.

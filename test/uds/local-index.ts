@@ -124,7 +124,7 @@ export class LocalIndex {
     const save = latestSave(this.layout)
     this.begin(save)
     for (const zone of this.zones) this.storage.run(loadZone(this.layout, save, zone))
-    this.storage.run(loadPageMap(this.content.pageMap, save.areas.pageMap))
+    this.storage.run(loadPageMap(this.content.pageMap, save.newest, save.areas.pageMap))
   }
 
   /** Rebuilds what was not saved. */

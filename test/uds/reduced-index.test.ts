@@ -52,7 +52,6 @@ function reduce(index: LocalIndex, place: IndexPlace): { storage: MapStorage; re
   const shape = { ...place.shape, reduced: true }
   const after = new IndexGeometry(shape, moved, slot - 1)
   const pageMap = new IndexPageMap(after, entries.slice(perChapter, perChapter + pageMapEntries(after)))
-  pageMap.lastUpdate = content.pageMap.lastUpdate
   storage.run(saveIndex(layout, { ...content, pageMap }, { newest, oldest }, 9000))
 
   const volumeOffset = (pagesPerChapter * PAGE_BYTES) / BLOCK_SIZE
