@@ -37,6 +37,8 @@ export interface KeeperParts {
   readonly nonce: VolumeNonce
   /** The first block of the volume of chapters, counted as the steps' driver does. */
   readonly volumeBlock: number
+  /** Work to be done before a chapter is written: making a save that it would contradict unusable. */
+  readonly beforeChapter: () => Steps<void>
 }
 
 export class IndexKeeper {
@@ -46,8 +48,6 @@ export class IndexKeeper {
   readonly writer: ChapterWriter
   /** Sparse chapters whose index was read. */
   sparseLoads = 0
-  /** Work to be done before the next chapter is written: making a save that it would contradict unusable. */
-  beforeNextChapter: (() => Steps<void>) | null = null
   private readonly geometry: IndexGeometry
   private readonly zones: number
   private closedZones = 0
@@ -133,9 +133,7 @@ export class IndexKeeper {
   }
 
   private *writeChapter(chapter: number): Steps<void> {
-    const before = this.beforeNextChapter
-    this.beforeNextChapter = null
-    if (before !== null) yield* before()
+    yield* this.parts.beforeChapter()
     yield* this.writer.writeChapter(chapter)
   }
 

@@ -143,10 +143,10 @@ export class IndexKeeping implements Openable, KeeperPort {
         pageMap,
         nonce: layout.nonce,
         volumeBlock: layout.volumeStart,
+        beforeChapter: () => layout.discardOpenChapter(),
       }
       this.keeper = new IndexKeeper(parts, this)
       this.keeper.begin(range.oldest, range.newest)
-      this.keeper.beforeNextChapter = () => layout.discardOpenChapter()
     } catch (error) {
       yield* this.forget()
       throw error
@@ -248,7 +248,6 @@ export class IndexKeeping implements Openable, KeeperPort {
     yield* savePageMap(this.thePageMap, keeper.newest, begun.areas.pageMap)
     yield* flushed()
     yield* layout.commitSave(begun, keeper.newest, keeper.oldest)
-    keeper.beforeNextChapter = () => layout.discardOpenChapter()
     shared.isTouched = false
     this.count(Counter.IndexSaves)
   }

@@ -78,7 +78,13 @@ export class LocalIndex {
     }
     const work = [this.channel(), this.channel()]
     this.keeper = new IndexKeeper(
-      { memory: this.memory, pageMap, nonce, volumeBlock: volumeStart },
+      {
+        memory: this.memory,
+        pageMap,
+        nonce,
+        volumeBlock: volumeStart,
+        beforeChapter: () => layout.discardOpenChapter(),
+      },
       {
         toZone: (zone, message: ToZone) => {
           toZones[zone]!.push(() => this.zones[zone]!.receive(message))
@@ -86,7 +92,6 @@ export class LocalIndex {
         start: (kind, steps) => this.drive(work[kind]!, kind, steps),
       },
     )
-    this.keeper.beforeNextChapter = () => layout.discardOpenChapter()
     this.zones = Array.from(
       { length: zones },
       (_, zone) =>
@@ -136,7 +141,6 @@ export class LocalIndex {
   save(time: number): void {
     const { newest, oldest } = this.keeper
     this.storage.run(saveIndex(this.layout, this.content, { newest, oldest }, time))
-    this.keeper.beforeNextChapter = () => this.layout.discardOpenChapter()
   }
 
   /** Hands a request in without waiting for what becomes of it. */

@@ -471,7 +471,7 @@ describe('an index that fails', () => {
 
   it('because a chapter cannot be written does so too', () => {
     const index = filled()
-    index.keeper.beforeNextChapter = function* () {
+    index.layout.discardOpenChapter = function* () {
       yield* []
       throw new IndexError('VDO_INDEX_CORRUPT', 'the disk is gone')
     }

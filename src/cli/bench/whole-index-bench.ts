@@ -14,7 +14,7 @@ import {
   IndexRequest,
   type RequestTable,
 } from '../../uds/index-requests.js'
-import { type Steps, type StorageCommand, StorageOp } from '../../uds/storage-steps.js'
+import { flushed, type Steps, type StorageCommand, StorageOp } from '../../uds/storage-steps.js'
 import { IndexCount, ZoneIndex } from '../../uds/zone-index.js'
 import type { IndexFacts, IndexUnderTest } from './index-rows.js'
 import type { NameStream } from './name-stream.js'
@@ -56,7 +56,17 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
       { memory, zone: 0, nonce: NONCE, requests: this.requests, readLimit: READ_LIMIT },
       this,
     )
-    this.keeper = new IndexKeeper({ memory, pageMap: this.zone.pageMap, nonce: NONCE, volumeBlock: 0 }, this)
+    this.keeper = new IndexKeeper(
+      {
+        memory,
+        pageMap: this.zone.pageMap,
+        nonce: NONCE,
+        volumeBlock: 0,
+        // There is no save that a chapter could contradict.
+        beforeChapter: flushed,
+      },
+      this,
+    )
     this.zone.begin(0, 0)
     this.keeper.begin(0, 0)
     this.store = new ChapterStore(geometry)
