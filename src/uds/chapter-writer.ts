@@ -10,7 +10,13 @@
  */
 import { assert } from '../base/assert.js'
 import { ChapterIndex } from './chapter-index.js'
-import { type IndexGeometry, PAGE_BYTES, RECORD_BYTES, RECORDS_PER_PAGE } from './geometry.js'
+import {
+  BLOCKS_PER_PAGE,
+  type IndexGeometry,
+  PAGE_BYTES,
+  RECORD_BYTES,
+  RECORDS_PER_PAGE,
+} from './geometry.js'
 import type { IndexMemory } from './index-memory.js'
 import type { IndexPageMap } from './index-page-map.js'
 import type { OpenChapterMemory } from './open-chapter.js'
@@ -18,8 +24,6 @@ import { encodeRecordPage } from './record-page.js'
 import { type ChapterNames, SortedChapterIndex } from './sorted-chapter-index.js'
 import { type Steps, type StorageCommand, StorageOp } from './storage-steps.js'
 import type { VolumeNonce } from './volume-index-save.js'
-
-const BLOCKS_PER_PAGE = PAGE_BYTES / 4096
 
 export class ChapterWriter {
   pagesWritten = 0

@@ -8,6 +8,7 @@
  * have been moved: `remappedVirtual` names it and `remappedPhysical` its slot.
  */
 import { assert } from '../base/assert.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import { bitLength } from '../format/delta-sizes.js'
 import { SMALL_INDEX_MEMORY } from '../format/index-memory.js'
 import {
@@ -19,8 +20,9 @@ import {
 } from '../format/index-region.js'
 import { type DeltaCoding, deltaCoding } from './delta-code.js'
 
-/** Bytes of a page, and of a record: a name and its data. */
+/** Bytes and blocks of a page, and bytes of a record: a name and its data. */
 export const PAGE_BYTES = 32768
+export const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_SIZE
 export const RECORD_BYTES = 32
 export const RECORDS_PER_PAGE = PAGE_BYTES / RECORD_BYTES
 

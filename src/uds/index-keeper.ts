@@ -20,15 +20,13 @@
 import { assert, unreachable } from '../base/assert.js'
 import { admitIndexPage, chapterOfPage, firstListOfPage, listCountOfPage } from './chapter-index-page.js'
 import { ChapterWriter } from './chapter-writer.js'
-import { type IndexGeometry, PAGE_BYTES } from './geometry.js'
+import { BLOCKS_PER_PAGE, type IndexGeometry, PAGE_BYTES } from './geometry.js'
 import { indexCorrupt } from './index-error.js'
 import type { IndexMemory } from './index-memory.js'
 import type { IndexPageMap } from './index-page-map.js'
 import { type KeeperPort, KeeperWork, ToKeeper, ToZone } from './index-ports.js'
 import { type Steps, type StorageCommand, StorageOp } from './storage-steps.js'
 import type { VolumeNonce } from './volume-index-save.js'
-
-const BLOCKS_PER_PAGE = PAGE_BYTES / 4096
 
 export interface KeeperParts {
   readonly memory: IndexMemory

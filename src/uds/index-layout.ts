@@ -16,7 +16,7 @@ import { assert } from '../base/assert.js'
 import { highWord, lowWord } from '../base/bytes.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import type { IndexShape } from '../format/index-region.js'
-import { IndexGeometry } from './geometry.js'
+import { BLOCKS_PER_PAGE, IndexGeometry } from './geometry.js'
 import { decodeIndexConfig, encodeIndexConfig } from './index-config.js'
 import { IndexError, indexCorrupt } from './index-error.js'
 import { nonceInfoOf, primaryNonce, volumeNonceOf } from './index-nonces.js'
@@ -264,7 +264,7 @@ function checkSizes(block: IndexSuperBlock, { region, pagesPerChapter }: IndexGe
     expect('page map', block.pageMapBlocks, region.pageMapBlocks)
   }
   if (block.reduced && block.volumeOffset > 0) {
-    expect('chapter that was given up', block.volumeOffset, (pagesPerChapter * 32768) / BLOCK_SIZE)
+    expect('chapter that was given up', block.volumeOffset, pagesPerChapter * BLOCKS_PER_PAGE)
   }
 }
 

@@ -11,14 +11,13 @@ import { assert, unreachable } from '../base/assert.js'
 import type { VdoError } from '../base/errors.js'
 import type { Pbn, VioIndex } from '../base/ids.js'
 import { Status } from '../base/status.js'
-import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { Counter } from '../vio/counters.js'
 import { contextsPerZone, IndexRequestKind } from '../vio/dedupe-contexts.js'
 import { AdminCommand, BioOp, hop, IndexOp } from '../vio/opcodes.js'
 import { IoKind } from '../vio/vio-table.js'
 import { phaseDone, type ZoneContext } from '../vio/zone-context.js'
-import { PAGE_BYTES } from './geometry.js'
+import { BLOCKS_PER_PAGE, PAGE_BYTES } from './geometry.js'
 import { type IndexArena, IndexOrder, OrderFailure, WORKS, Work } from './index-arena.js'
 import { IndexKeeping, isDamage, toldBy } from './index-keeping.js'
 import type { IndexPlace } from './index-layout.js'
@@ -29,8 +28,6 @@ import { type RegionPlace, RegionWork } from './region-work.js'
 import { sendAnswer } from './send-answer.js'
 import type { Steps } from './storage-steps.js'
 import { type OpeningOrder, ZonePart } from './zone-part.js'
-
-const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_SIZE
 
 export class IndexZone implements Zone, ZonePort {
   /** The zone's own work; of zone 0 also the index's and the keeper's. By place among the zone's vios. */

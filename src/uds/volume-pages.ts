@@ -2,13 +2,10 @@
  * Pages of the volume of chapters, read one at a time and kept as long as there is room: for work that goes over
  * many chapters while the index does not serve. A page that was used last goes last.
  */
-import { BLOCK_SIZE } from '../format/constants.js'
 import { admitIndexPage } from './chapter-index-page.js'
-import { PAGE_BYTES } from './geometry.js'
+import { BLOCKS_PER_PAGE, PAGE_BYTES } from './geometry.js'
 import { type Steps, StorageOp } from './storage-steps.js'
 import type { VolumeNonce } from './volume-index-save.js'
-
-const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_SIZE
 
 export class VolumePages {
   /** Pages by their numbers, in the order of their last use. */

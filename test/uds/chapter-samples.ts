@@ -1,8 +1,6 @@
 /** The chapters that are in a sample's volume, page by page. */
-import { type IndexGeometry, PAGE_BYTES } from '../../src/uds/geometry.js'
+import { BLOCKS_PER_PAGE, type IndexGeometry } from '../../src/uds/geometry.js'
 import type { MapStorage } from './uds-samples.js'
-
-const BLOCKS_PER_PAGE = PAGE_BYTES / 4096
 
 /** Where the volume of chapters begins in every sample: behind the super block and the configuration. */
 export const VOLUME_BLOCK = 3

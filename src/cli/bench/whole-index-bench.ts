@@ -4,7 +4,8 @@
  */
 import { assert } from '../../base/assert.js'
 import { Bump } from '../../base/bump.js'
-import { type IndexGeometry, PAGE_BYTES } from '../../uds/geometry.js'
+import { BLOCK_SIZE } from '../../format/constants.js'
+import { BLOCKS_PER_PAGE, type IndexGeometry, PAGE_BYTES } from '../../uds/geometry.js'
 import { IndexKeeper } from '../../uds/index-keeper.js'
 import { IndexMemory, usualSizes } from '../../uds/index-memory.js'
 import type { KeeperPort, KeeperWork, ToKeeper, ToZone, ZonePort } from '../../uds/index-ports.js'
@@ -20,8 +21,6 @@ import type { IndexFacts, IndexUnderTest } from './index-rows.js'
 import type { NameStream } from './name-stream.js'
 
 const NONCE = { low: 0x600d, high: 1 }
-const BLOCK_BYTES = 4096
-const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_BYTES
 const READ_LIMIT = 16
 const NOTHING = -1
 
@@ -182,7 +181,7 @@ class ChapterStore {
     const slot = Math.floor(page / pagesPerChapter)
     const chapter = (this.chapters[slot] ??= new Uint8Array(pagesPerChapter * PAGE_BYTES))
     const from = (page % pagesPerChapter) * PAGE_BYTES
-    const size = count * BLOCK_BYTES
+    const size = count * BLOCK_SIZE
     if (op === StorageOp.Write) chapter.set(bytes.subarray(at, at + size), from)
     else bytes.set(chapter.subarray(from, from + size), at)
   }
