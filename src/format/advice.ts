@@ -11,7 +11,7 @@
  * It is kept by who may forget it and survives what it speaks of, so nothing in it is to be believed.
  */
 
-export const ADVICE_SIZE = 16
+const ADVICE_SIZE = 16
 const VERSION = 2
 const STATE_AT = 1
 const PBN_AT = 2

@@ -26,7 +26,6 @@ import { type Steps, type StorageCommand, StorageOp } from './storage-steps.js'
 import type { VolumeNonce } from './volume-index-save.js'
 
 export class ChapterWriter {
-  pagesWritten = 0
   /** What cannot be indexed whole is left to the second, name by name. */
   private readonly sorted: SortedChapterIndex
   readonly index: ChapterIndex
@@ -125,7 +124,6 @@ export class ChapterWriter {
     this.write.block = this.volumeBlock + page * BLOCKS_PER_PAGE
     this.write.count = (bytes / PAGE_BYTES) * BLOCKS_PER_PAGE
     yield this.write
-    this.pagesWritten += bytes / PAGE_BYTES
   }
 
   /** Puts the records of a page together, from record `first` of the chapter on. */

@@ -108,19 +108,6 @@ export function writeDelta(
   return length
 }
 
-/** Writes payload and delta of an entry and gives their length; a collision's name goes behind them. */
-export function writeEntry(
-  coding: DeltaCoding,
-  bytes: Uint8Array,
-  at: number,
-  bit: number,
-  payload: number,
-  delta: number,
-): number {
-  writeBits(bytes, at, bit, coding.payloadBits, payload)
-  return coding.payloadBits + writeDelta(coding, bytes, at, bit + coding.payloadBits, delta)
-}
-
 /** A field of 1 to 25 bits. */
 export function readBits(bytes: Uint8Array, at: number, bit: number, count: number): number {
   const byte = at + (bit >>> 3)

@@ -117,11 +117,6 @@ export class PageCache {
     for (let slot = 0; slot < this.slots; slot++) if (this.chapters[slot] === chapter) this.drop(slot)
   }
 
-  /** Forgets all pages. */
-  clear(): void {
-    for (let slot = 0; slot < this.slots; slot++) this.drop(slot)
-  }
-
   private drop(slot: number): void {
     const state: SlotState = this.states[slot]
     if (state !== SlotState.Reading && state !== SlotState.Ready) return

@@ -42,7 +42,6 @@ export class SubIndex {
   earlyFlushes = 0
 
   /** What a search found. */
-  found = false
   isCollision = false
   chapter = 0
 
@@ -85,10 +84,10 @@ export class SubIndex {
     const list = this.listOf(names, at)
     const address = volumeAddress(names, at)
     if (lists.ownerWord(list) < this.low) this.purge(list)
-    this.found = lists.search(list, address, names, at)
+    const found = lists.search(list, address, names, at)
     this.isCollision = lists.isCollision
-    if (this.found) this.chapter = this.chapterOf(lists.payload)
-    return this.found
+    if (found) this.chapter = this.chapterOf(lists.payload)
+    return found
   }
 
   /** The chapter of a name without touching its list, or -1. What it says may have ended. */
@@ -172,10 +171,6 @@ export class VolumeIndex {
   /** Bytes that this takes. */
   get allocatedBytes(): number {
     return this.parts.reduce((sum, { lists }) => sum + lists.allocatedBytes, 0)
-  }
-
-  get found(): boolean {
-    return this.part.found
   }
 
   get isCollision(): boolean {

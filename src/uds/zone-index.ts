@@ -275,11 +275,6 @@ export class ZoneIndex {
     this.held = NO_WAITER
   }
 
-  /** Forgets cached pages, so that the next look at each is one at the disk. */
-  dropPages(): void {
-    this.cache.clear()
-  }
-
   /** Processes what waits, as long as something may be processed. */
   private goOn(): void {
     const { queues } = this

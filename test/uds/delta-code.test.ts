@@ -13,7 +13,6 @@ import {
   readDelta,
   writeBits,
   writeDelta,
-  writeEntry,
 } from '../../src/uds/delta-code.js'
 
 const VOLUME = deltaCoding(4080, 10)
@@ -53,12 +52,18 @@ describe('the delta code', () => {
   it('writes a list as the format has it', () => {
     const bytes = new Uint8Array(32)
     const name = Uint8Array.from({ length: 16 }, (_, i) => i)
-    let bit = writeEntry(VOLUME, bytes, 0, 0, 3, 5)
-    bit += writeEntry(VOLUME, bytes, 0, bit, 9, 0)
+    let bit = 0
+    const writeEntry = (payload: number, delta: number): void => {
+      writeBits(bytes, 0, bit, VOLUME.payloadBits, payload)
+      bit += VOLUME.payloadBits
+      bit += writeDelta(VOLUME, bytes, 0, bit, delta)
+    }
+    writeEntry(3, 5)
+    writeEntry(9, 0)
     copyBits(bytes, 0, bit, name, 0, 0, NAME_BITS)
     expect(equalsName(bytes, 0, bit, name, 0)).to.equal(true)
     bit += NAME_BITS
-    bit += writeEntry(VOLUME, bytes, 0, bit, 1, 4096)
+    writeEntry(1, 4096)
     expect(bit).to.equal(196)
     expect(toHex(bytes.subarray(0, 25))).to.equal('031440020000102030405060708090a0b0c0d0e0f010003d09')
   })
