@@ -146,6 +146,8 @@ export class SubIndex {
 export class VolumeIndex {
   /** The parts in the order of a save: for names that are no samples, or all; for samples. */
   readonly parts: readonly SubIndex[]
+  /** Bytes that this takes. */
+  readonly allocatedBytes: number
   /** The part that was searched last. */
   private part: SubIndex
 
@@ -157,20 +159,20 @@ export class VolumeIndex {
     assert(zones >= 1 && zones <= MAX_INDEX_ZONES && zone < zones, 'an index has up to 16 zones')
     const tags = geometry.sparse ? ['d', 's'] : ['m']
     this.parts = geometry.subIndexes.map((size, i) => new SubIndex(size, tags[i]!, zone, zones))
+    this.allocatedBytes = this.parts.reduce((sum, { lists }) => sum + lists.allocatedBytes, 0)
     this.part = this.parts[0]!
   }
 
+  /** Names; looked at in every pass of a zone, so nothing is allocated for it. */
   get entries(): number {
-    return this.parts.reduce((sum, { lists }) => sum + lists.entries, 0)
+    const { parts } = this
+    let entries = 0
+    for (let i = 0; i < parts.length; i++) entries += parts[i]!.lists.entries
+    return entries
   }
 
   get collisions(): number {
     return this.parts.reduce((sum, { lists }) => sum + lists.collisions, 0)
-  }
-
-  /** Bytes that this takes. */
-  get allocatedBytes(): number {
-    return this.parts.reduce((sum, { lists }) => sum + lists.allocatedBytes, 0)
   }
 
   get isCollision(): boolean {

@@ -43,15 +43,13 @@ export class ZonePart {
 
   /** Names in this zone's part. */
   get entries(): number {
-    if (this.opened === null) return 0
-    const { parts } = this.opened.index.volumeIndex
-    let entries = 0
-    for (let i = 0; i < parts.length; i++) entries += parts[i].lists.entries
-    return entries
+    return this.opened === null ? 0 : this.opened.index.volumeIndex.entries
   }
 
   /** Bytes that its part of the volume index takes. */
-  memoryBytes = 0
+  get memoryBytes(): number {
+    return this.opened === null ? 0 : this.opened.index.volumeIndex.allocatedBytes
+  }
 
   /** Names that it has forgotten since it was opened. */
   get discarded(): number {
@@ -88,7 +86,6 @@ export class ZonePart {
     const { geometry, nonce } = layout
     const volumeIndex = opened?.index.volumeIndex ?? newVolumeIndex(layout, zone, counts.index)
     clearVolumeIndex(volumeIndex)
-    this.memoryBytes = volumeIndex.allocatedBytes
     const index = new ZoneIndex(
       {
         // Where chapters of a reduced index lie is known only now.
