@@ -46,8 +46,6 @@ export class IndexZone implements Zone, ZonePort {
   private readonly untold: ToKeeper[] = []
   private part: ZonePart | null = null
   private accepting = false
-  /** Questions without an answer. */
-  private asked = 0
   /** The order that waits for questions to be answered. */
   private draining: IndexOrder | null = null
   private resting = false
@@ -115,7 +113,6 @@ export class IndexZone implements Zone, ZonePort {
       this.context.contexts.locations[row] = IndexLocation.None
       return sendAnswer(this.context, this.perHashZone, row)
     }
-    this.asked++
     this.shared.isTouched = true
     part.index.submit(row)
   }
@@ -126,7 +123,6 @@ export class IndexZone implements Zone, ZonePort {
     const location: IndexLocation = contexts.locations[row]
     if (location === IndexLocation.Failed) contexts.locations[row] = IndexLocation.None
     else counters[counterOf(contexts.kinds[row], location !== IndexLocation.None)]++
-    this.asked--
     sendAnswer(this.context, this.perHashZone, row)
     this.finishDrain()
   }
@@ -219,13 +215,8 @@ export class IndexZone implements Zone, ZonePort {
     this.context.post.send(hop(IndexOp.OrderDone, 0), 0)
   }
 
-  /** Everything that was asked is answered, and no page is being read. */
-  private get isIdle(): boolean {
-    return this.asked === 0 && this.freeReaders.length === this.slotOf.length - WORKS
-  }
-
   private finishDrain(): void {
-    if (this.draining === null || !this.isIdle) return
+    if (this.draining === null || this.part?.isIdle === false) return
     if (this.draining === IndexOrder.Close) this.part = null
     this.draining = null
     this.orderDone(null)

@@ -41,6 +41,11 @@ export class ZonePart {
     return this.opened.layout
   }
 
+  /** Whether everything that was asked is answered, and no page is being read. */
+  get isIdle(): boolean {
+    return this.opened === null || this.opened.index.isIdle
+  }
+
   /** Names in this zone's part. */
   get entries(): number {
     return this.opened === null ? 0 : this.opened.index.volumeIndex.entries
