@@ -29,6 +29,8 @@ export enum IndexOrder {
   Save = 4,
   /** Answer what was asked, take nothing more, and forget the index. */
   Close = 5,
+  /** Nothing: what the zone was told before has been done then, and what it told the keeper was heard. */
+  Settle = 6,
 }
 
 /** How an order failed. */

@@ -252,9 +252,21 @@ export class IndexKeeping implements Openable, KeeperPort {
     this.count(Counter.IndexSaves)
   }
 
-  /** Waits until no chapter is being closed or written. */
+  /**
+   * Waits until no chapter is being closed or written. A zone may just have said that its chapter is full, or close
+   * the next one when it hears that the last is written; so that the keeper is idle counts when all zones have
+   * settled after it.
+   */
   private *quiet(): Steps<void> {
-    while (this.broken === null && this.keeper?.isIdle === false) yield WAIT
+    do {
+      while (this.isKeeperBusy) yield WAIT
+      yield* this.order(IndexOrder.Settle)
+    } while (this.isKeeperBusy)
+  }
+
+  /** Whether the keeper is at work, of an index that is not broken. */
+  private get isKeeperBusy(): boolean {
+    return this.broken === null && this.keeper?.isIdle === false
   }
 
   /** Has all zones forget the index. Waits for the keeper's work too, which is in vain if the index is broken. */

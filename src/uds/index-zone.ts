@@ -195,6 +195,8 @@ export class IndexZone implements Zone, ZonePort {
         this.accepting = false
         this.draining = order
         return this.finishDrain()
+      case IndexOrder.Settle:
+        return this.orderDone(null)
       default:
         return unreachable('an index zone knows its orders', order)
     }

@@ -4,7 +4,7 @@ import { DeviceOp } from '../../src/device/block-device.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { Counter } from '../../src/vio/counters.js'
-import { IndexControl } from '../../src/vio/opcodes.js'
+import { hopOfWord, IndexControl, IndexOp, opOfHop } from '../../src/vio/opcodes.js'
 import { IndexWorld, upFrom } from './index-world.js'
 
 const BLOCK = 4096
@@ -75,6 +75,33 @@ describe('the index of a volume that serves', function () {
     expect(zones.size).to.be.greaterThan(1)
     expect(world.reports).to.deep.equal([])
   })
+
+  for (const zones of [1, 2]) {
+    it(`is saved only after the chapters that are full, however slow the disk (${zones} zones)`, () => {
+      const world = new IndexWorld(lend, { seed: 50 + zones, zones, chapterRecords: 30 })
+      world.untilSettled()
+      // A chapter is not written until the index is to rest, and a zone that has filled the next one waits for that.
+      world.store.isAsleep = (op, block) => op === DeviceOp.Write && world.store.isInside(block)
+      const { openChapters } = world.simulator.arena.index!.memory
+      const isNextFull = (): boolean => openChapters.some(([, next]) => next!.size === next!.capacity)
+      for (let content = 0; !isNextFull(); content++) world.write([content])
+      world.simulator.onMessage = (_step, _thread, word) => {
+        if (opOfHop(hopOfWord(word)) === IndexOp.Administer) world.store.isAsleep = null
+      }
+      world.save()
+      expect(world.total(Counter.IndexChaptersWritten)).to.equal(2)
+      const { requests } = world.store
+      for (let i = 0; i < 1000; i++) world.simulator.step()
+      expect(world.store.requests).to.equal(requests)
+      world.reopen()
+      world.untilSettled()
+      expect(world.total(Counter.IndexLoads)).to.equal(1)
+      expect(world.reports).to.deep.equal([])
+      // Nobody has asked anything since the chapter was closed, so the one behind it is empty.
+      const { memory } = world.simulator.arena.index!
+      expect(memory.openChapters.map(([even]) => even!.size)).to.deep.equal(memory.openChapters.map(() => 0))
+    })
+  }
 
   it('that is new is there after the shortest life', () => {
     const world = new IndexWorld(lend, { seed: 14, zones: 3 })
