@@ -29,7 +29,6 @@ export class ChapterWriter {
   /** What cannot be indexed whole is left to the second, name by name. */
   private readonly sorted: SortedChapterIndex
   readonly index: ChapterIndex
-  private readonly geometry: IndexGeometry
   /** The records of one page, in the order in which they came. */
   private readonly records = new Uint8Array(PAGE_BYTES)
   private readonly isFill = new Uint8Array(RECORDS_PER_PAGE)
@@ -37,15 +36,15 @@ export class ChapterWriter {
   private readonly flush: StorageCommand
 
   constructor(
+    private readonly geometry: IndexGeometry,
     private readonly memory: IndexMemory,
     private readonly pageMap: IndexPageMap,
     nonce: VolumeNonce,
     /** The first block of the volume of chapters. */
     private readonly volumeBlock: number,
   ) {
-    this.geometry = memory.geometry
-    this.sorted = new SortedChapterIndex(this.geometry, nonce)
-    this.index = new ChapterIndex(this.geometry, nonce)
+    this.sorted = new SortedChapterIndex(geometry, nonce)
+    this.index = new ChapterIndex(geometry, nonce)
     this.write = { op: StorageOp.Write, block: 0, count: 0, bytes: memory.writerPages, at: 0 }
     this.flush = { op: StorageOp.Flush, block: 0, count: 0, bytes: memory.writerPages, at: 0 }
   }

@@ -29,6 +29,7 @@ import { type Steps, type StorageCommand, StorageOp } from './storage-steps.js'
 import type { VolumeNonce } from './volume-index-save.js'
 
 export interface KeeperParts {
+  readonly geometry: IndexGeometry
   readonly memory: IndexMemory
   /** Over the memory's entries. */
   readonly pageMap: IndexPageMap
@@ -46,7 +47,6 @@ export class IndexKeeper {
   readonly writer: ChapterWriter
   /** Sparse chapters whose index was read. */
   sparseLoads = 0
-  private readonly geometry: IndexGeometry
   private readonly zones: number
   private closedZones = 0
   private writing = false
@@ -60,10 +60,9 @@ export class IndexKeeper {
     private readonly parts: KeeperParts,
     private readonly port: KeeperPort,
   ) {
-    const { memory, pageMap, nonce, volumeBlock } = parts
-    this.geometry = memory.geometry
+    const { geometry, memory, pageMap, nonce, volumeBlock } = parts
     this.zones = memory.sizes.zones
-    this.writer = new ChapterWriter(memory, pageMap, nonce, volumeBlock)
+    this.writer = new ChapterWriter(geometry, memory, pageMap, nonce, volumeBlock)
     memory.sparseList.clear()
   }
 
@@ -137,7 +136,7 @@ export class IndexKeeper {
 
   private chapterWritten(): void {
     this.newest++
-    this.oldest += this.geometry.expiringChapters(this.newest)
+    this.oldest += this.parts.geometry.expiringChapters(this.newest)
     this.tellAll(ToZone.ChapterWritten)
   }
 
@@ -172,8 +171,7 @@ export class IndexKeeper {
   }
 
   private *loadSparse(chapter: number): Steps<void> {
-    const { geometry } = this
-    const { memory, pageMap, nonce, volumeBlock } = this.parts
+    const { geometry, memory, pageMap, nonce, volumeBlock } = this.parts
     const { sparseList, sparsePages } = memory
     const entry = sparseList.reclaim()
     const physical = geometry.physicalChapter(chapter)

@@ -33,7 +33,6 @@ import { saveOpenChapter } from './open-chapter-save.js'
 import { canBeReplaced } from './open-index.js'
 import { type RegionWork, WAIT } from './region-work.js'
 import { flushed, type Steps } from './storage-steps.js'
-import { withGeometry } from './zone-part.js'
 
 /** What a zone tells, in the operand of a message: the zone above these bits. */
 const TOLD_BITS = 4
@@ -139,7 +138,8 @@ export class IndexKeeping implements Openable, KeeperPort {
       const { layout, pageMap } = this
       assert(layout !== null && pageMap !== null, 'an index that is opened has its layout')
       const parts = {
-        memory: withGeometry(this.shared.memory, layout.geometry),
+        geometry: layout.geometry,
+        memory: this.shared.memory,
         pageMap,
         nonce: layout.nonce,
         volumeBlock: layout.volumeStart,

@@ -50,7 +50,7 @@ export class IndexMemory {
   readonly wanted: Float64Array
 
   constructor(
-    readonly geometry: IndexGeometry,
+    geometry: IndexGeometry,
     readonly sizes: IndexSizes,
     bump: Bump,
   ) {

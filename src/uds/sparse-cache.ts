@@ -12,17 +12,16 @@ export class SparseCache {
   readonly list = SparseList.create(CACHE_CHAPTERS)
   /** The chapter in which a search found a record page. */
   chapter = NO_CHAPTER
-  private readonly geometry: IndexGeometry
   private readonly pages: Uint8Array
   private readonly zones: number
   private readonly scores: boolean
 
   constructor(
+    private readonly geometry: IndexGeometry,
     memory: IndexMemory,
     private readonly pageMap: IndexPageMap,
     zone: number,
   ) {
-    this.geometry = memory.geometry
     this.pages = memory.sparsePages
     this.zones = memory.sizes.zones
     this.scores = zone === 0

@@ -102,6 +102,7 @@ export enum IndexCount {
 }
 
 export interface ZoneParts {
+  readonly geometry: IndexGeometry
   readonly memory: IndexMemory
   readonly zone: number
   readonly nonce: VolumeNonce
@@ -151,8 +152,8 @@ export class ZoneIndex {
     private readonly parts: ZoneParts,
     private readonly port: ZonePort,
   ) {
-    const { memory, zone, requests } = parts
-    const { geometry, sizes } = memory
+    const { geometry, memory, zone, requests } = parts
+    const { sizes } = memory
     this.memory = memory
     this.geometry = geometry
     this.requests = requests
@@ -164,7 +165,7 @@ export class ZoneIndex {
     const next = new Int32Array(requests.rows)
     this.cache = new PageCache(sizes.cachePages, next)
     this.pages = memory.cachePages[zone]!
-    this.sparse = geometry.sparse ? new SparseCache(memory, this.pageMap, zone) : null
+    this.sparse = geometry.sparse ? new SparseCache(geometry, memory, this.pageMap, zone) : null
     this.queues = WaitQueues.create(next, 3)
     this.progress = new Uint8Array(requests.rows)
     this.recordPages = new Uint16Array(requests.rows)

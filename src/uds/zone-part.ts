@@ -4,11 +4,9 @@
  */
 import { assert, unreachable } from '../base/assert.js'
 import type { ZoneContext } from '../vio/zone-context.js'
-import type { IndexGeometry } from './geometry.js'
 import { type IndexArena, IndexOrder, WORKS } from './index-arena.js'
 import { IndexError } from './index-error.js'
 import { type IndexLayout, type IndexPlace, openLayout } from './index-layout.js'
-import { IndexMemory } from './index-memory.js'
 import { IndexPageMap } from './index-page-map.js'
 import type { ZonePort } from './index-ports.js'
 import { type ChapterRange, clearVolumeIndex, latestSave, loadZone } from './index-save.js'
@@ -93,8 +91,8 @@ export class ZonePart {
     clearVolumeIndex(volumeIndex)
     const index = new ZoneIndex(
       {
-        // Where chapters of a reduced index lie is known only now.
-        memory: withGeometry(shared.memory, geometry),
+        geometry,
+        memory: shared.memory,
         zone,
         nonce,
         requests: contexts,
@@ -121,11 +119,6 @@ export class ZonePart {
     if (zone === 0) this.shared.range = range
     return range
   }
-}
-
-/** The same memory, of an index whose chapters lie elsewhere. */
-export function withGeometry(memory: IndexMemory, geometry: IndexGeometry): IndexMemory {
-  return Object.assign(Object.create(IndexMemory.prototype) as object, memory, { geometry }) as IndexMemory
 }
 
 function newVolumeIndex(layout: IndexLayout, zone: number, zones: number): VolumeIndex {

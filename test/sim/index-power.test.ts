@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { regionOfShape } from '../../src/format/index-region.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import { openCrashedIndex } from '../../src/sim/crashed-index.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
@@ -96,7 +97,7 @@ describe('an index whose power fails', function () {
 
   /** As if the machine had crashed after a chapter was written: both save slots hold nothing. */
   function forgetSaves(world: IndexWorld): void {
-    const { region } = world.simulator.arena.index!.memory.geometry
+    const region = regionOfShape(world.place.shape)
     const first = world.place.start + 2 + region.chapterBlocks
     const slot = 1 + region.volumeIndexBlocks + region.pageMapBlocks + region.openChapterBlocks
     for (const block of [first, first + slot]) world.store.write(block, new Uint8Array(BLOCK))

@@ -79,6 +79,7 @@ export class LocalIndex {
     const work = [this.channel(), this.channel()]
     this.keeper = new IndexKeeper(
       {
+        geometry,
         memory: this.memory,
         pageMap,
         nonce,
@@ -96,7 +97,14 @@ export class LocalIndex {
       { length: zones },
       (_, zone) =>
         new ZoneIndex(
-          { memory: this.memory, zone, nonce, requests: this.requests, readLimit: options.readLimit ?? 8 },
+          {
+            geometry,
+            memory: this.memory,
+            zone,
+            nonce,
+            requests: this.requests,
+            readLimit: options.readLimit ?? 8,
+          },
           {
             answer: (row) => {
               this.answered++

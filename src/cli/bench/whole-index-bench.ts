@@ -52,11 +52,12 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
     this.requests = createRequestTable(1)
     this.words = new Uint32Array(this.requests.names.buffer)
     this.zone = new ZoneIndex(
-      { memory, zone: 0, nonce: NONCE, requests: this.requests, readLimit: READ_LIMIT },
+      { geometry, memory, zone: 0, nonce: NONCE, requests: this.requests, readLimit: READ_LIMIT },
       this,
     )
     this.keeper = new IndexKeeper(
       {
+        geometry,
         memory,
         pageMap: this.zone.pageMap,
         nonce: NONCE,
