@@ -10,6 +10,7 @@
  *
  * It is kept by who may forget it and survives what it speaks of, so nothing in it is to be believed.
  */
+import { readU64, writeU64 } from '../base/bytes.js'
 
 const ADVICE_SIZE = 16
 const VERSION = 2
@@ -19,11 +20,7 @@ const PBN_AT = 2
 export function encodeAdvice(bytes: Uint8Array, at: number, pbn: number, state: number): void {
   bytes[at] = VERSION
   bytes[at + STATE_AT] = state
-  let rest = pbn
-  for (let byte = PBN_AT; byte < PBN_AT + 8; byte++) {
-    bytes[at + byte] = rest & 0xff
-    rest = Math.floor(rest / 256)
-  }
+  writeU64(bytes, at + PBN_AT, pbn)
   bytes.fill(0, at + PBN_AT + 8, at + ADVICE_SIZE)
 }
 
@@ -38,7 +35,5 @@ export function adviceState(bytes: Uint8Array, at: number): number {
 
 /** Exact below 2^53; nothing above is the number of a block. */
 export function advicePbn(bytes: Uint8Array, at: number): number {
-  let pbn = 0
-  for (let byte = PBN_AT + 7; byte >= PBN_AT; byte--) pbn = pbn * 256 + bytes[at + byte]
-  return pbn
+  return readU64(bytes, at + PBN_AT)
 }

@@ -15,7 +15,7 @@
  * their highest byte first; `admitIndexPage` turns those of the page in memory round, so that nobody else has to
  * know. A page is looked at only after that: then its lists lie within it, whatever is in them.
  */
-import { equalsWords, readU16, readU64, writeU16, writeU32 } from '../base/bytes.js'
+import { equalsWords, readU16, readU64, writeU16, writeU32, writeU64 } from '../base/bytes.js'
 import {
   deltaLength,
   equalsName,
@@ -84,8 +84,7 @@ export function writePageHeader(
 ): void {
   writeU32(page, at, nonce.low)
   writeU32(page, at + 4, nonce.high)
-  writeU32(page, at + CHAPTER_OFFSET, chapter >>> 0)
-  writeU32(page, at + CHAPTER_OFFSET + 4, Math.floor(chapter / 0x1_0000_0000))
+  writeU64(page, at + CHAPTER_OFFSET, chapter)
   writeU16(page, at + FIRST_LIST_OFFSET, firstList)
   writeU16(page, at + LIST_COUNT_OFFSET, lists)
   page.fill(0xff, at + PAGE_BYTES - PAGE_GUARD_BYTES, at + PAGE_BYTES)

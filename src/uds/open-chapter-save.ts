@@ -11,12 +11,12 @@
  * chapter, and is overwritten once a chapter is written: it then has no mark.
  */
 import { RECORD_BYTES } from './geometry.js'
+import { DATA_BYTES } from './index-requests.js'
 import { AreaReader, AreaWriter, type Steps } from './storage-steps.js'
 import type { Area } from './volume-index-save.js'
 
 const MARK = 'ALBOC02.00'
 const HEADER_BYTES = 14
-const NAME_BYTES = 16
 
 /** One zone's share of an open chapter, at rest. */
 export interface ChapterShare {
@@ -81,7 +81,7 @@ export function* loadOpenChapter(
     reader.at += RECORD_BYTES
     if (!isOwn(bytes, at)) continue
     if (isFull) lost++
-    else isFull = taker.put(bytes, at, bytes, at + NAME_BYTES) <= 1
+    else isFull = taker.put(bytes, at, bytes, at + DATA_BYTES) <= 1
   }
   return lost
 }
