@@ -1,8 +1,8 @@
 /**
  * What an index finds, of names that come again after a known distance, beside what a list of the least recently
  * used would find. Names come in runs of neighbours, as blocks of a file do; each run comes once, and once again
- * after a distance drawn evenly from one chapter to twice the window, or as far as is said. A distance counts records: since every
- * request puts one into the open chapter, a name is remembered if fewer than a window of requests came between.
+ * after a distance drawn evenly from one chapter to twice the window. A distance counts records: since every request
+ * puts one into the open chapter, a name is remembered if fewer than a window of requests came between.
  *
  * The window is what the index's chapters hold. Of the open one that is half, on average.
  */
@@ -13,19 +13,11 @@ import type { IndexGeometry } from '../../src/uds/geometry.js'
 
 export interface HitRate {
   readonly requests: number
-  /** Records that the index's chapters hold on average. */
-  readonly window: number
   readonly hits: number
-  /** What a list of the `window` least recently used names would find. */
+  /** What a list of the names used last would find, as many as the index's chapters hold on average. */
   readonly predicted: number
-  /** Of names that certainly were in a dense chapter, or in a sparse one: how many came again, and were found. */
-  readonly dense: Finds
-  readonly sparse: Finds
-}
-
-export interface Finds {
-  repeated: number
-  found: number
+  /** Of names that certainly were in a sparse chapter: how many came again, and were found. */
+  readonly sparse: { readonly repeated: number; readonly found: number }
 }
 
 /** Runs a workload of `windows` times the window. `runLength` divides a chapter. */
@@ -35,7 +27,6 @@ export function studyHitRate(
   runLength: number,
   windows: number,
   seed: number,
-  farthestChapters = 2 * geometry.chapters,
 ): HitRate {
   const { recordsPerChapter, chapters, denseChapters } = geometry
   const runsPerChapter = recordsPerChapter / runLength
@@ -45,8 +36,7 @@ export function studyHitRate(
   const prng = new Prng(seed)
   /** By slot: the slot at which the same run came first, + 1, or 0. */
   const cameAt = new Int32Array(slots)
-  const dense: Finds = { repeated: 0, found: 0 }
-  const sparse: Finds = { repeated: 0, found: 0 }
+  const sparse = { repeated: 0, found: 0 }
   let hits = 0
   let predicted = 0
   for (let slot = 0; slot < slots; slot++) {
@@ -59,18 +49,15 @@ export function studyHitRate(
       const distance = (slot - first) * runLength
       if (distance < window) predicted += runLength
       const chaptersAgo = distance / recordsPerChapter
-      if (chaptersAgo <= denseChapters - 1) note(dense, runLength, found)
-      else if (chaptersAgo >= denseChapters && chaptersAgo <= chapters - 1) note(sparse, runLength, found)
+      if (chaptersAgo >= denseChapters && chaptersAgo <= chapters - 1) {
+        sparse.repeated += runLength
+        sparse.found += found
+      }
       continue
     }
-    let again = slot + prng.between(runsPerChapter, farthestChapters * runsPerChapter)
+    let again = slot + prng.between(runsPerChapter, 2 * chapters * runsPerChapter)
     while (again < slots && cameAt[again] !== 0) again++
     if (again < slots) cameAt[again] = slot + 1
   }
-  return { requests: slots * runLength, window, hits, predicted, dense, sparse }
-}
-
-function note(finds: Finds, repeated: number, found: number): void {
-  finds.repeated += repeated
-  finds.found += found
+  return { requests: slots * runLength, hits, predicted, sparse }
 }
