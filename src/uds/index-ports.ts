@@ -22,7 +22,7 @@
  * - A page that a zone wants goes to its cache's slot: `PAGE_BYTES` bytes from `slot * PAGE_BYTES` of that zone's
  *   `cachePages`. There are at most as many reads out as the zone was told it may have.
  * - Steps go on from where they are when what they yielded is done; if it failed, an error is thrown into them.
- *   At most two pieces of the keeper's work are under way at once, one on each channel.
+ *   At most two pieces of the keeper's work are under way at once, one of each kind.
  */
 import type { Steps } from './storage-steps.js'
 
@@ -72,6 +72,6 @@ export enum KeeperWork {
 /** What the keeper needs done. */
 export interface KeeperPort {
   toZone(zone: number, message: ToZone): void
-  /** Drive the steps to their end, then call `workDone` with the same channel. */
+  /** Drive the steps to their end, then call `workDone` with the same kind. */
   start(work: KeeperWork, steps: Steps<void>): void
 }

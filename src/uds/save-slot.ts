@@ -61,7 +61,7 @@ export interface SaveHeader {
   /** Chapters as they are stored: whether they make sense shows when the save is loaded. */
   readonly newest: bigint
   readonly oldest: bigint
-  /** `NO_LAST_SAVE` if no chapter was closed. */
+  /** The last chapter that was closed, `NO_CHAPTER` if none was. */
   readonly lastSave: bigint
   readonly areas: SaveAreas
 }

@@ -55,7 +55,7 @@ export interface IndexRowResult {
   readonly isProven: boolean
 }
 
-/** Names of rows, in the order in which they are run, and the least share of requests that find their name. */
+/** Names of rows, in the order in which they are run. */
 export const INDEX_ROWS = {
   fill: 'index post, filling',
   turn: 'index post, full',
