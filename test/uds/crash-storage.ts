@@ -2,7 +2,7 @@
 import type { Prng } from '../../src/base/prng.js'
 import { BLOCK_SIZE } from '../../src/format/constants.js'
 import { type Steps, StorageOp } from '../../src/uds/storage-steps.js'
-import { MapStorage } from './uds-samples.js'
+import { copyOf, MapStorage } from './uds-samples.js'
 
 export class CrashStorage {
   /** What is read. */
@@ -51,10 +51,4 @@ export class CrashStorage {
     for (const { block, bytes } of this.pending) if (chance.below(2) === 0) left.blocks.set(block, bytes)
     return left
   }
-}
-
-function copyOf(storage: MapStorage): MapStorage {
-  const copy = new MapStorage()
-  for (const [block, bytes] of storage.blocks) copy.blocks.set(block, bytes)
-  return copy
 }

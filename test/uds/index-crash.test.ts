@@ -7,8 +7,8 @@ import { type Steps, type StorageCommand, StorageOp } from '../../src/uds/storag
 import { CrashStorage } from './crash-storage.js'
 import { digestOf, emptyContent, entriesOf, recordsOf } from './index-content.js'
 import { LocalIndex } from './local-index.js'
-import { copyOf, countFound, newIndex, post, reopen, TINY } from './small-index.js'
-import type { MapStorage } from './uds-samples.js'
+import { countFound, newIndex, post, reopen, TINY } from './small-index.js'
+import { copyOf, type MapStorage } from './uds-samples.js'
 
 /** All that an index knows. */
 function stateOf(index: LocalIndex): string {

@@ -10,18 +10,8 @@ import { emptyContent } from './index-content.js'
 import { indexRefusal } from './index-refusal.js'
 import type { LocalIndex } from './local-index.js'
 import { sampleData } from './sample-sequences.js'
-import {
-  BIRTH,
-  copyOf,
-  countFound,
-  nameOf,
-  newIndex,
-  post,
-  reopen,
-  TINY,
-  TINY_SPARSE,
-} from './small-index.js'
-import { MapStorage } from './uds-samples.js'
+import { BIRTH, countFound, nameOf, newIndex, post, reopen, TINY, TINY_SPARSE } from './small-index.js'
+import { copyOf, MapStorage } from './uds-samples.js'
 
 /** A birth that is not that of the other indexes: their chapters are none of its own. */
 const LATER = { ...BIRTH, chance: 100 }

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { BLOCK_SIZE } from '../../src/format/constants.js'
 import { type IndexShape, indexShapeOf } from '../../src/format/index-region.js'
-import { smallIndexShape } from '../../src/uds/geometry.js'
 
 const FILE = new URL('../../../test/fixtures/uds/heads.json', import.meta.url)
 
@@ -32,13 +31,9 @@ export interface Head {
   readonly saves: readonly Uint8Array[]
 }
 
-export function shapeOfSample(memory: number, sparse: boolean): IndexShape {
-  return memory === -1 ? smallIndexShape(sparse) : indexShapeOf(memory, sparse)
-}
-
 export const HEADS: readonly Head[] = (JSON.parse(readFileSync(FILE, 'utf8')) as Stored[]).map((facts) => ({
   facts,
-  shape: shapeOfSample(facts.memory, facts.sparse),
+  shape: indexShapeOf(facts.memory, facts.sparse),
   nonce: BigInt(facts.nonce),
   volumeNonce: BigInt(facts.volumeNonce),
   superBlock: blockOf(facts.superBlock),

@@ -8,8 +8,8 @@ import { IndexPageMap, pageMapEntries } from '../../src/uds/index-page-map.js'
 import { saveIndex } from '../../src/uds/index-save.js'
 import { encodeIndexSuperBlock } from '../../src/uds/index-super-block.js'
 import type { LocalIndex } from './local-index.js'
-import { copyOf, countFound, newIndex, post, reopen } from './small-index.js'
-import { MapStorage } from './uds-samples.js'
+import { countFound, newIndex, post, reopen } from './small-index.js'
+import { copyOf, MapStorage } from './uds-samples.js'
 
 const START_OFFSET = 25
 

@@ -35,12 +35,6 @@ export function nameOf(i: number): Uint8Array {
   return names[i]
 }
 
-export function copyOf(storage: MapStorage): MapStorage {
-  const copy = new MapStorage()
-  for (const [block, bytes] of storage.blocks) copy.blocks.set(block, bytes)
-  return copy
-}
-
 export function newIndex(place: IndexPlace, zones: number): LocalIndex {
   const storage = new MapStorage()
   return new LocalIndex(storage, storage.run(createLayout(place, BIRTH)), { zones })

@@ -3,8 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { indexShapeOf } from '../../src/format/index-region.js'
-import { IndexGeometry, smallIndexShape } from '../../src/uds/geometry.js'
+import { geometryOfMemory, type IndexGeometry } from '../../src/uds/geometry.js'
 import { type Steps, StorageOp } from '../../src/uds/storage-steps.js'
 import type { Area, VolumeNonce } from '../../src/uds/volume-index-save.js'
 import { requireShared } from '../tools.js'
@@ -49,6 +48,12 @@ export class MapStorage {
       else this.flush()
     }
   }
+}
+
+export function copyOf(storage: MapStorage): MapStorage {
+  const copy = new MapStorage()
+  for (const [block, bytes] of storage.blocks) copy.blocks.set(block, bytes)
+  return copy
 }
 
 export interface SampleSave {
@@ -127,12 +132,10 @@ export function openSample(context: Mocha.Context, name: SampleName): Sample {
     storage.write(block, count, bytes, at)
     at += count * BLOCK
   }
-  const shape =
-    facts.memory_size === -1 ? smallIndexShape(facts.sparse) : indexShapeOf(facts.memory_size, facts.sparse)
   const nonce = BigInt(facts.volume_nonce)
   return {
     facts,
-    geometry: new IndexGeometry(shape),
+    geometry: geometryOfMemory(facts.memory_size, facts.sparse),
     storage,
     nonce: { low: Number(nonce & 0xffff_ffffn), high: Number(nonce >> 32n) },
   }
