@@ -1,24 +1,15 @@
 import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
-import { type IndexShape, regionOfShape } from '../../src/format/index-region.js'
-import { createLayout } from '../../src/uds/index-layout.js'
+import type { IndexShape } from '../../src/format/index-region.js'
 import { IndexLocation, IndexRequest } from '../../src/uds/index-requests.js'
 import { IndexCount } from '../../src/uds/zone-index.js'
-import { LocalIndex } from './local-index.js'
-import { MapStorage } from './uds-samples.js'
+import type { LocalIndex } from './local-index.js'
+import { newIndex, placeOf } from './small-index.js'
 
 /** 64 chapters of 1,024 records: a chapter is a small part of the window. */
 const DENSE: IndexShape = { recordPagesPerChapter: 1, baseChapters: 64, sparse: false, reduced: false }
 const SPARSE: IndexShape = { ...DENSE, sparse: true }
 const WINDOW = 64 * 1024
-
-function newIndex(shape: IndexShape): LocalIndex {
-  const storage = new MapStorage()
-  const place = { shape, start: 1, blocks: regionOfShape(shape).blockCount, nonce: 7n }
-  return new LocalIndex(storage, storage.run(createLayout(place, { nanoseconds: 5n, chance: 9 })), {
-    zones: 1,
-  })
-}
 
 /**
  * Exactly the names among the last uses. An index that moves what is used to its newest chapter, and leaves the old
@@ -63,7 +54,7 @@ function* reuses(prng: Prng, requests: number): Generator<number> {
 describe('the rate at which names are found', () => {
   it('in a dense index is that of the names used last, over four times its window', function () {
     this.timeout(60_000)
-    const index = newIndex(DENSE)
+    const index = newIndex(placeOf(DENSE), 1)
     const ideal = new LastUses(WINDOW)
     let found = 0
     let wanted = 0
@@ -86,7 +77,7 @@ describe('the rate at which names are found', () => {
   it('in a sparse index is that of a window ten times as long, for names that come in their old order', function () {
     this.timeout(60_000)
     // Twice the window of the dense index, then all of it again.
-    const [dense, sparse] = [newIndex(DENSE), newIndex(SPARSE)]
+    const [dense, sparse] = [newIndex(placeOf(DENSE), 1), newIndex(placeOf(SPARSE), 1)]
     const found = [dense, sparse].map((index) => {
       let hits = 0
       for (let round = 0; round < 2; round++) {
@@ -103,7 +94,7 @@ describe('the rate at which names are found', () => {
 
   it('in a sparse index is hardly more than that of its samples, for old names that come alone', function () {
     this.timeout(60_000)
-    const index = newIndex(SPARSE)
+    const index = newIndex(placeOf(SPARSE), 1)
     for (let name = 1; name <= 4 * WINDOW; name++) post(index, name)
     const prng = new Prng(22)
     let found = 0

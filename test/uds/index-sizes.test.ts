@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { indexMemoryCode } from '../../src/format/index-memory.js'
-import { indexShapeOf, regionOfShape } from '../../src/format/index-region.js'
+import { indexShapeOf } from '../../src/format/index-region.js'
 import { openLayout } from '../../src/uds/index-layout.js'
 import { LocalIndex } from './local-index.js'
-import { countFound, newIndex, post } from './small-index.js'
+import { countFound, newIndex, placeOf, post } from './small-index.js'
 
 describe('an index of a real size', () => {
   const sizes: [gib: number, sparse: boolean, zones: number, others: number][] = [
@@ -15,8 +15,7 @@ describe('an index of a real size', () => {
   for (const [gib, sparse, zones, others] of sizes) {
     it(`of ${gib} GB, ${sparse ? 'sparse' : 'dense'}, is made, saved and loaded again`, function () {
       this.timeout(60_000)
-      const shape = indexShapeOf(indexMemoryCode(gib), sparse)
-      const place = { shape, start: 1, blocks: regionOfShape(shape).blockCount, nonce: 42n }
+      const place = placeOf(indexShapeOf(indexMemoryCode(gib), sparse))
       const index = newIndex(place, zones)
       post(index, 0, 4000)
       index.save(1000)

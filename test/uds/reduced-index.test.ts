@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { BLOCK_SIZE } from '../../src/format/constants.js'
-import { type IndexShape, regionOfShape } from '../../src/format/index-region.js'
+import type { IndexShape } from '../../src/format/index-region.js'
 import { IndexGeometry, PAGE_BYTES } from '../../src/uds/geometry.js'
 import { encodeIndexConfig } from '../../src/uds/index-config.js'
 import type { IndexPlace } from '../../src/uds/index-layout.js'
@@ -8,17 +8,13 @@ import { IndexPageMap, pageMapEntries } from '../../src/uds/index-page-map.js'
 import { saveIndex } from '../../src/uds/index-save.js'
 import { encodeIndexSuperBlock } from '../../src/uds/index-super-block.js'
 import type { LocalIndex } from './local-index.js'
-import { countFound, newIndex, post, reopen } from './small-index.js'
+import { countFound, newIndex, placeOf, post, reopen } from './small-index.js'
 import { copyOf, MapStorage } from './uds-samples.js'
 
 const START_OFFSET = 25
 
 /** Of the names of a chapter, one in this many is asked for. */
 const STRIDE = 16
-
-function placeOf(shape: IndexShape, start: number): IndexPlace {
-  return { shape, start, blocks: regionOfShape(shape).blockCount, nonce: 42n }
-}
 
 const WHOLE: IndexShape = { recordPagesPerChapter: 4, baseChapters: 8, sparse: false, reduced: false }
 

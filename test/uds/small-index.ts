@@ -4,7 +4,7 @@ import { smallIndexShape } from '../../src/uds/geometry.js'
 import { createLayout, type IndexPlace } from '../../src/uds/index-layout.js'
 import { IndexLocation, IndexRequest } from '../../src/uds/index-requests.js'
 import { IndexOpening, type OpenedIndex, openIndex } from '../../src/uds/open-index.js'
-import { LocalIndex } from './local-index.js'
+import { LocalIndex, type LocalOptions } from './local-index.js'
 import { sampleName } from './sample-names.js'
 import { sampleData } from './sample-sequences.js'
 import { MapStorage } from './uds-samples.js'
@@ -23,8 +23,9 @@ export const TINY: IndexPlace = placeOf({
 })
 export const TINY_SPARSE: IndexPlace = placeOf({ ...TINY.shape, sparse: true })
 
-function placeOf(shape: IndexShape): IndexPlace {
-  return { shape, start: 1, blocks: regionOfShape(shape).blockCount, nonce: 42n }
+/** A place with just enough room for an index. */
+export function placeOf(shape: IndexShape, start = 1): IndexPlace {
+  return { shape, start, blocks: regionOfShape(shape).blockCount, nonce: 42n }
 }
 
 const names: Uint8Array[] = []
@@ -35,9 +36,13 @@ export function nameOf(i: number): Uint8Array {
   return names[i]
 }
 
-export function newIndex(place: IndexPlace, zones: number): LocalIndex {
+export function newIndex(
+  place: IndexPlace,
+  zones: number,
+  options: Omit<LocalOptions, 'zones'> = {},
+): LocalIndex {
   const storage = new MapStorage()
-  return new LocalIndex(storage, storage.run(createLayout(place, BIRTH)), { zones })
+  return new LocalIndex(storage, storage.run(createLayout(place, BIRTH)), { ...options, zones })
 }
 
 /** Posts the names from one number up to another. */

@@ -2,17 +2,16 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Prng } from '../../src/base/prng.js'
 import type { IndexShape } from '../../src/format/index-region.js'
-import { IndexGeometry, smallIndexShape } from '../../src/uds/geometry.js'
+import { smallIndexShape } from '../../src/uds/geometry.js'
 import { IndexError } from '../../src/uds/index-error.js'
-import { createLayout } from '../../src/uds/index-layout.js'
 import { IndexLocation, IndexRequest } from '../../src/uds/index-requests.js'
 import { openChapterCapacity } from '../../src/uds/open-chapter.js'
 import { isSample } from '../../src/uds/record-name.js'
 import { zoneOfName } from '../../src/uds/volume-index.js'
 import { IndexCount } from '../../src/uds/zone-index.js'
-import { LocalIndex, type LocalOptions } from './local-index.js'
+import type { LocalIndex, LocalOptions } from './local-index.js'
 import { NaiveIndex, type NaiveKind } from './naive-index.js'
-import { MapStorage } from './uds-samples.js'
+import { newIndex as newIndexAt, placeOf } from './small-index.js'
 
 /** Chapters of 2,048 records: they end soon. */
 const TINY: IndexShape = { recordPagesPerChapter: 2, baseChapters: 4, sparse: false, reduced: false }
@@ -27,12 +26,8 @@ const KINDS: Record<NaiveKind, IndexRequest> = {
   look: IndexRequest.QueryNoUpdate,
 }
 
-function newIndex(shape: IndexShape, options: LocalOptions): LocalIndex {
-  const storage = new MapStorage()
-  const blocks = new IndexGeometry(shape).region.blockCount
-  const place = { shape, start: 1, blocks, nonce: 7n }
-  return new LocalIndex(storage, storage.run(createLayout(place, { nanoseconds: 5n, chance: 9 })), options)
-}
+const newIndex = (shape: IndexShape, options: LocalOptions): LocalIndex =>
+  newIndexAt(placeOf(shape), options.zones, options)
 
 /** Name number `i`: 16 bytes that look like chance. */
 function nameOf(i: number): Uint8Array {
