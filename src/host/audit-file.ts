@@ -1,13 +1,13 @@
 /** Audits the volume in a file, on a block device (opened for reading only) or in memory. */
 
-import { readSync } from 'node:fs'
+import { VdoError } from '../base/errors.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { type AuditProgress, audit } from '../repair/audit.js'
 import type { AuditDisk } from '../repair/audit-disk.js'
 import type { AuditResult, Problem } from '../repair/audit-report.js'
 import type { Expand } from '../repair/audit-slabs.js'
-import { type BackingFile, closeBackingFile, openBackingFile } from './backing-file.js'
+import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { Lz4 } from './lz4.js'
 import { type ReadableStore, readableStore, readVolumeHead } from './read-volume.js'
 import type { SoundStore } from './store.js'
@@ -22,50 +22,40 @@ interface AuditFileOptions {
 export function auditFile(path: string, options: AuditFileOptions = {}): AuditResult {
   const file = openBackingFile(path, { readOnly: true })
   try {
-    return auditDisk(new FileDisk(file), { kind: 'file', unsafe: false, ...file }, options)
+    return auditStore({ kind: 'file', unsafe: false, ...file }, options)
   } finally {
     closeBackingFile(file)
   }
 }
 
 /** As `auditFile`, for a volume in segments of memory (`createRamSegments`) that no engine has open. */
-export function auditMemory(segments: SharedArrayBuffer[], options: AuditFileOptions = {}): AuditResult {
-  const store: SoundStore = { kind: 'memory', segments }
-  return auditDisk(new MemoryDisk(readableStore(store)), store, options)
+export function auditMemory(
+  segments: readonly SharedArrayBuffer[],
+  options: AuditFileOptions = {},
+): AuditResult {
+  return auditStore({ kind: 'memory', segments }, options)
 }
 
-function auditDisk(disk: AuditDisk, store: SoundStore, options: AuditFileOptions): AuditResult {
-  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', readableStore(store))
+function auditStore(sound: SoundStore, options: AuditFileOptions): AuditResult {
+  const store = readableStore(sound)
+  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot audit', store)
   const volume = describeVolume(geometry, superBlock, superBlockPbn)
-  return audit({ disk, volume, state: superBlock.state, expand: expander(), ...options })
+  return audit({ disk: diskOf(store), volume, state: superBlock.state, expand: expander(), ...options })
 }
 
-class FileDisk implements AuditDisk {
-  constructor(private readonly file: BackingFile) {}
-
-  read(block: number, count: number, into: Uint8Array): boolean {
-    const end = count * BLOCK_SIZE
-    if (block < 0 || block + count > this.file.blockCount) return false
-    for (let at = 0; at < end; ) {
+/** The store block by block; one that cannot be read is for the audit to tell of. */
+function diskOf({ sizeBytes, read }: ReadableStore): AuditDisk {
+  return {
+    read(block, count, into) {
+      if (block < 0 || (block + count) * BLOCK_SIZE > sizeBytes) return false
       try {
-        const moved = readSync(this.file.descriptor, into, at, end - at, block * BLOCK_SIZE + at)
-        if (moved === 0) return false
-        at += moved
+        into.set(read(block * BLOCK_SIZE, count * BLOCK_SIZE))
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EINTR') return false
+        if (error instanceof VdoError) return false
+        throw error
       }
-    }
-    return true
-  }
-}
-
-class MemoryDisk implements AuditDisk {
-  constructor(private readonly store: ReadableStore) {}
-
-  read(block: number, count: number, into: Uint8Array): boolean {
-    if (block < 0 || (block + count) * BLOCK_SIZE > this.store.sizeBytes) return false
-    into.set(this.store.read(block * BLOCK_SIZE, count * BLOCK_SIZE))
-    return true
+      return true
+    },
   }
 }
 

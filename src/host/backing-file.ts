@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { VdoError } from '../base/errors.js'
 import { DEVICE_BLOCK_BYTES } from '../device/block-device.js'
-import { fileError, statFile, systemReason } from './system-reason.js'
+import { fileError, isPassing, statFile, systemReason } from './system-reason.js'
 
 export interface BackingFile {
   readonly path: string
@@ -65,16 +65,17 @@ export function closeBackingFile({ descriptor }: BackingFile): void {
 export function fileReader(path: string, descriptor: number): (at: number, size: number) => Uint8Array {
   return (at, size) => {
     const bytes = new Uint8Array(size)
-    try {
-      for (let done = 0; done < size && at >= 0; ) {
+    for (let done = 0; done < size && at >= 0; ) {
+      try {
         const moved = readSync(descriptor, bytes, done, size - done, at + done)
         if (moved === 0) break
         done += moved
+      } catch (cause) {
+        if (isPassing(cause)) continue
+        throw new VdoError('VDO_IO_ERROR', `Cannot read ${path} at byte ${at}: ${systemReason(cause)}`, {
+          cause,
+        })
       }
-    } catch (cause) {
-      throw new VdoError('VDO_IO_ERROR', `Cannot read ${path} at byte ${at}: ${systemReason(cause)}`, {
-        cause,
-      })
     }
     return bytes
   }

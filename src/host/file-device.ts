@@ -7,6 +7,7 @@ import { fdatasyncSync, readSync, writeSync, writevSync } from 'node:fs'
 import { Status } from '../base/status.js'
 import { DEVICE_BLOCK_BYTES, isOnDevice, type SynchronousDevice } from '../device/block-device.js'
 import type { BackingFile } from './backing-file.js'
+import { codeOf, isPassing } from './system-reason.js'
 
 /** The calls of the machine, all positional. Tests hand in others that fail or stop short. */
 export interface FileCalls {
@@ -153,16 +154,6 @@ export class FileDevice implements SynchronousDevice {
     this.report(`Cannot ${action} ${count} block(s) from block ${block} of ${this.path}: ${reason}`)
     return Status.IoError
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
-}
-
-/** Whether the same call may succeed when it is made again. */
-function isPassing(error: unknown): boolean {
-  const code = codeOf(error)
-  return code === 'EINTR' || code === 'EAGAIN'
 }
 
 function reasonOf(error: unknown): string {

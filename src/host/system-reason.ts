@@ -51,6 +51,13 @@ export function statFile(action: string, path: string): Stats | undefined {
   }
 }
 
-function codeOf(error: unknown): string {
+/** Whether the same call may succeed when it is made again. */
+export function isPassing(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'EINTR' || code === 'EAGAIN'
+}
+
+/** The name of the machine's error, or of Node's; '' if it has none. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
