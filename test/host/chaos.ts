@@ -3,21 +3,13 @@
  * whose reads an oracle checks, and an audit of the store that a closed volume left.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
-import { assert } from '../../src/base/assert.js'
 import type { Prng } from '../../src/base/prng.js'
 import type { Status } from '../../src/base/status.js'
-import { describeVolume } from '../../src/engine/describe-volume.js'
 import type { Completion, ExportTarget } from '../../src/engine/export-target.js'
-import { decodeGeometry } from '../../src/format/geometry-block.js'
-import { decodeSuperBlock } from '../../src/format/super-block.js'
-import { auditFile } from '../../src/host/audit-file.js'
-import { Lz4 } from '../../src/host/lz4.js'
+import { auditFile, auditMemory } from '../../src/host/audit-file.js'
 import type { VdoVolume } from '../../src/host/open-volume.js'
-import { audit } from '../../src/repair/audit.js'
 import type { AuditResult } from '../../src/repair/audit-report.js'
 import { Oracle } from '../../src/sim/oracle.js'
 import { Workload } from '../../src/sim/workload.js'
@@ -28,16 +20,6 @@ export const MIB = 2 ** 20
 export const GIB = 2 ** 30
 
 export type TestDevice = string | readonly SharedArrayBuffer[]
-
-/** A folder for profiles and images, gone when the body ends. */
-export async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'uvdo-chaos-'))
-  try {
-    return await body(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
 
 /** Draws how many zones of each kind a profile has. */
 export function drawCounts(prng: Prng): ZoneCounts {
@@ -208,37 +190,4 @@ export function auditClosed(device: TestDevice, usage?: Usage): AuditResult {
     )
   }
   return result
-}
-
-function auditMemory(segments: readonly SharedArrayBuffer[]): AuditResult {
-  const segmentBlocks = segments[0].byteLength / BLOCK
-  const total = segments.reduce((blocks, { byteLength }) => blocks + byteLength / BLOCK, 0)
-  const read = (block: number, count: number, into: Uint8Array): boolean => {
-    if (block < 0 || block + count > total) return false
-    for (let i = 0; i < count; i++) {
-      const at = block + i
-      const segment = segments[Math.floor(at / segmentBlocks)]
-      into.set(new Uint8Array(segment, (at % segmentBlocks) * BLOCK, BLOCK), i * BLOCK)
-    }
-    return true
-  }
-  const readBlock = (block: number): Uint8Array => {
-    const bytes = new Uint8Array(BLOCK)
-    assert(read(block, 1, bytes), 'the store has the block')
-    return bytes
-  }
-  const geometry = decodeGeometry(readBlock(0), crc32)
-  const superBlockPbn = geometry.dataRegionStart
-  const superBlock = decodeSuperBlock(readBlock(superBlockPbn - geometry.bioOffset), crc32)
-  const scratch = new Uint8Array(2 * BLOCK)
-  const lz4 = new Lz4(scratch)
-  return audit({
-    disk: { read },
-    volume: describeVolume(geometry, superBlock, superBlockPbn),
-    state: superBlock.state,
-    expand: (bytes, at, size) => {
-      scratch.set(bytes.subarray(at, at + size), 0)
-      return lz4.decompress(0, size, BLOCK, BLOCK)
-    },
-  })
 }

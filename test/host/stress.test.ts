@@ -10,7 +10,8 @@ import { Oracle } from '../../src/sim/oracle.js'
 import { readManifest, statistic } from '../fixtures.js'
 import { BlockSource } from '../kernel/content.js'
 import { auditOk, realTool } from '../kernel/real-tools.js'
-import { auditClosed, drawProfile, GIB, readAllBack, type TestDevice, withFolder, work } from './chaos.js'
+import { withTempDir } from '../tools.js'
+import { auditClosed, drawProfile, GIB, readAllBack, type TestDevice, work } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
 
 /** One life of a volume: opened, worked on, closed, audited; then opened with another profile, and so on. */
@@ -50,7 +51,7 @@ describe('the engine on threads, under random clients', function () {
 
   for (const seed of [1, 2, 3]) {
     it(`keeps every promise on the profiles of the package and drawn ones (memory, seed ${seed})`, () =>
-      withFolder(async (folder) => {
+      withTempDir(async (folder) => {
         const { segments } = formatInMemory({ slabs: 8, logicalBlocks: 40_000 })
         const prng = new Prng(seed)
         const named = prng.pick(['default', 'tiny', 'wide'])
@@ -59,7 +60,7 @@ describe('the engine on threads, under random clients', function () {
   }
 
   it('keeps every promise on a sparse file', () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const device = join(folder, 'volume.img')
       await format(device, 64 * GIB)
       const prng = new Prng(4)
@@ -68,7 +69,7 @@ describe('the engine on threads, under random clients', function () {
     }))
 
   it('survives as many zones as the format allows', () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const { segments } = formatInMemory({ slabs: 16, logicalBlocks: 100_000 })
       const prng = new Prng(5)
       const most = { logical: 60, physical: 16, hash: 100, cpu: 8, bio: 8, index: 16 }
@@ -76,7 +77,7 @@ describe('the engine on threads, under random clients', function () {
     }))
 
   it('shares the work of four clients between all threads, with no more metadata than the kernel writes', () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const device = join(folder, 'volume.img')
       await format(device, 4 * GIB)
       const volume = await openVolume({ device, threads: 'default' })

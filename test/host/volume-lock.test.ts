@@ -6,8 +6,8 @@ import { expect } from 'chai'
 import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
-import { ROOT, vdo } from '../tools.js'
-import { GIB, withFolder } from './chaos.js'
+import { ROOT, vdo, withTempDir } from '../tools.js'
+import { GIB } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
 
 async function refusal(promise: Promise<unknown>): Promise<{ code: string; message: string }> {
@@ -50,7 +50,7 @@ describe('a backing store', function () {
   this.timeout(30_000)
 
   it('is open once in a process, by whatever path', () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const path = join(folder, 'volume.img')
       await format(path)
       symlinkSync(path, join(folder, 'symbolic'))
@@ -84,7 +84,7 @@ describe('a backing store', function () {
 
   it('is open in one process, and free when that is gone', function () {
     if (process.platform !== 'linux') this.skip()
-    return withFolder(async (folder) => {
+    return withTempDir(async (folder) => {
       const path = join(folder, 'volume.img')
       await format(path)
       const child = await opener(path)
@@ -110,7 +110,7 @@ describe('a backing store', function () {
   })
 
   it('that is not there yet is made by one of two', () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const path = join(folder, 'volume.img')
       const outcomes = await Promise.all([refusal(format(path)), refusal(format(path))])
       expect(outcomes.map(({ code }) => code)).to.include('none')

@@ -12,7 +12,8 @@ import { Oracle } from '../../src/sim/oracle.js'
 import { OrderChecker } from '../../src/sim/order/order-checker.js'
 import { RULES } from '../../src/sim/order/rules.js'
 import { VDO_SHAPE, type VolumeShape } from '../../src/vio/volume-shape.js'
-import { auditClosed, drawProfile, GIB, readAllBack, withFolder, work } from './chaos.js'
+import { withTempDir } from '../tools.js'
+import { auditClosed, drawProfile, GIB, readAllBack, work } from './chaos.js'
 
 /** Blocks that fill soon, so that journals are reaped and pages written all the time. */
 const SMALL: VolumeShape = {
@@ -70,7 +71,7 @@ describe('the order of writing on a file', function () {
   this.timeout(60_000)
 
   it('keeps every rule with blocks that fill soon, on threads', () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const profiles = ['default', drawProfile(new Prng(3), folder)]
       const { asked, slabs } = await checked(folder, join(folder, 'volume.img'), profiles, SMALL, 500)
       for (const rule of Object.values(RULES).flat()) expect(asked.get(rule.name), rule.name).to.be.above(0)
@@ -78,7 +79,7 @@ describe('the order of writing on a file', function () {
     }))
 
   it("keeps every rule at VDO's own sizes", () =>
-    withFolder(async (folder) => {
+    withTempDir(async (folder) => {
       const { asked } = await checked(folder, join(folder, 'volume.img'), ['tiny'], VDO_SHAPE, 400)
       expect(asked.get('data before entry')).to.be.above(10)
     }))

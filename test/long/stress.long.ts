@@ -9,8 +9,9 @@ import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { Oracle } from '../../src/sim/oracle.js'
 import { Counter } from '../../src/vio/counters.js'
 import type { VolumeShape } from '../../src/vio/volume-shape.js'
-import { auditClosed, BLOCK, drawProfile, MIB, readAllBack, withFolder, work } from '../host/chaos.js'
+import { auditClosed, BLOCK, drawProfile, MIB, readAllBack, work } from '../host/chaos.js'
 import { formatInMemory } from '../host/memory-volume.js'
+import { withTempDir } from '../tools.js'
 
 const FIRST_SEED = Number(process.env['UVDO_SEED'] ?? 1000)
 const SEEDS = Number(process.env['UVDO_SEEDS'] ?? 25)
@@ -73,7 +74,7 @@ describe('the engine on threads, for minutes', function () {
   this.timeout(30 * 60_000)
 
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    it(`keeps every promise (seed ${seed})`, () => withFolder((folder) => oneSeed(seed, folder)))
+    it(`keeps every promise (seed ${seed})`, () => withTempDir((folder) => oneSeed(seed, folder)))
   }
 
   for (const threads of ['default', 'tiny']) {
