@@ -1,27 +1,14 @@
 /** What a volume does when its store begins to fail, or one of its threads: nobody waits for ever. */
 
 import { expect } from 'chai'
-import { Prng } from '../../src/base/prng.js'
 import { DeviceOp } from '../../src/device/block-device.js'
 import { Faults } from '../../src/device/faulty-device.js'
 import { VolumeState } from '../../src/format/super-block.js'
 import { openVolume, openVolumeOn, type VdoVolume } from '../../src/host/open-volume.js'
 import { hop, LogicalOp, PhysicalOp } from '../../src/vio/opcodes.js'
+import { codeOf } from '../outcomes.js'
 import { BLOCK } from './chaos.js'
-import { formatInMemory, stateOnDisk } from './memory-volume.js'
-
-function noise(seed: number, length = BLOCK): Uint8Array {
-  const bytes = new Uint8Array(length)
-  new Prng(seed).fill(bytes)
-  return bytes
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
-  return promise.then(
-    () => undefined,
-    (error: { code?: string }) => error.code ?? 'no code',
-  )
-}
+import { formatInMemory, noise, stateOnDisk } from './memory-volume.js'
 
 async function openFaulty(threads: string) {
   const { segments, superBlockPbn } = formatInMemory()

@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { VdoError } from '../../src/base/errors.js'
 import { indexShapeOf } from '../../src/format/index-region.js'
 import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { serveNbd } from '../../src/server/nbd/nbd-server.js'
 import { Counter } from '../../src/vio/counters.js'
 import { randomBytes } from '../kernel/content.js'
+import { codeOf, refusalOf } from '../outcomes.js'
 import { requireTool, runOk, withTempDir } from '../tools.js'
 import { formatInMemory } from './memory-volume.js'
 
@@ -181,12 +181,9 @@ describe('the index of a volume on threads', function () {
     const { segments } = formatInMemory()
     const shape = { index: indexShapeOf(-256, false) }
     const volume = await openVolume({ device: segments, threads: 'tiny', shape, report: () => {} })
-    const error = await volume.indexSettled().then(
-      () => null,
-      (reason: VdoError) => reason,
-    )
-    expect(error?.code).to.equal('VDO_INDEX_ERROR')
-    expect(error?.message).to.match(/has 1879 blocks, wanted 679127/)
+    const error = await refusalOf(volume.indexSettled())
+    expect(error.code).to.equal('VDO_INDEX_ERROR')
+    expect(error.message).to.match(/has 1879 blocks, wanted 679127/)
     expect(volume.statistics().index.state).to.equal('error')
     await volume.write(0, new Uint8Array(BLOCK).fill(1))
     await volume.close()
@@ -195,11 +192,7 @@ describe('the index of a volume on threads', function () {
   it('that is too large for any machine is refused before anything is opened', async () => {
     const { segments } = formatInMemory()
     const options = { device: segments, threads: 'tiny', shape: { index: indexShapeOf(1024, false) } }
-    const error = await openVolume(options).then(
-      () => null,
-      (reason: VdoError) => reason,
-    )
-    expect(error?.code).to.equal('VDO_INDEX_TOO_LARGE')
+    expect(await codeOf(openVolume(options))).to.equal('VDO_INDEX_TOO_LARGE')
     const reports: string[] = []
     const report = (sentence: string) => void reports.push(sentence)
     const without = await openVolume({ device: segments, threads: 'tiny', deduplication: false, report })

@@ -1,5 +1,6 @@
-/** A freshly formatted volume in shared memory: 8 slabs of 32 MiB, and the small index. */
+/** A freshly formatted volume in shared memory, of 8 slabs of 32 MiB and the small index; and what to write to it. */
 import { crc32 } from 'node:zlib'
+import { Prng } from '../../src/base/prng.js'
 import { createRamSegments } from '../../src/device/ram-device.js'
 import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { indexRegionOf } from '../../src/format/index-region.js'
@@ -48,4 +49,11 @@ export function formatInMemory({
 /** The volume's state as its super block says. */
 export function stateOnDisk(segments: readonly SharedArrayBuffer[], superBlockPbn: number): number {
   return new DataView(segments[0]).getUint32(superBlockPbn * BLOCK + 40, true)
+}
+
+/** Bytes that do not compress, the same for the same seed and like no others. */
+export function noise(seed: number, length = BLOCK): Uint8Array {
+  const bytes = new Uint8Array(length)
+  new Prng(seed).fill(bytes)
+  return bytes
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
+import { refusalOf } from '../outcomes.js'
 import { formatInMemory } from './memory-volume.js'
 
 /** What a caller without a compiler may hand in. */
@@ -27,7 +28,7 @@ describe('a caller without a compiler', function () {
   ]
   for (const [what, given, says] of options) {
     it(`is told of ${what}`, async () => {
-      const error = await failureOf(openVolume(given as Anything))
+      const error = await refusalOf(openVolume(given as Anything))
       expect(error.message)
         .to.match(says)
         .and.match(/^Cannot open volume: [^\n]*$/)
@@ -59,7 +60,7 @@ describe('a caller without a compiler', function () {
       ['discard', [volume.logicalSize, 1], /reaches beyond the logical size/],
     ]
     for (const [method, given, says] of wrong) {
-      const error = await failureOf(loose[method](...given))
+      const error = await refusalOf(loose[method](...given))
       expect(error.message).to.match(says)
       expect(error.code).to.be.oneOf(['VDO_BAD_ARGUMENT', 'VDO_OUT_OF_RANGE'])
     }
@@ -69,12 +70,3 @@ describe('a caller without a compiler', function () {
     await volume.close()
   })
 })
-
-async function failureOf(promise: Promise<unknown>): Promise<{ code: string; message: string }> {
-  try {
-    await promise
-  } catch (error) {
-    return error as { code: string; message: string }
-  }
-  throw new Error('the promise is not rejected')
-}

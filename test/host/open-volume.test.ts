@@ -1,17 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { Prng } from '../../src/base/prng.js'
 import { VolumeState } from '../../src/format/super-block.js'
 import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
-import { formatInMemory, stateOnDisk } from './memory-volume.js'
+import { codeOf } from '../outcomes.js'
+import { formatInMemory, noise, stateOnDisk } from './memory-volume.js'
 
 const BLOCK = 4096
-
-function noise(seed: number, length = BLOCK): Uint8Array {
-  const bytes = new Uint8Array(length)
-  new Prng(seed).fill(bytes)
-  return bytes
-}
 
 async function withVolume(
   device: readonly SharedArrayBuffer[],
@@ -24,15 +18,6 @@ async function withVolume(
   } finally {
     await volume.close()
   }
-}
-
-async function rejection(promise: Promise<unknown>): Promise<{ code?: string; message: string }> {
-  try {
-    await promise
-  } catch (error) {
-    return error as { code?: string; message: string }
-  }
-  throw new Error('the promise is not rejected')
 }
 
 describe('openVolume', function () {
@@ -127,8 +112,7 @@ describe('openVolume', function () {
     const { segments, superBlockPbn } = formatInMemory()
     new DataView(segments[0]).setUint32(superBlockPbn * BLOCK + 40, VolumeState.Clean, true)
     const before = Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK))
-    const torn = await rejection(openVolume({ device: segments }))
-    expect(torn.code).to.equal('VDO_BAD_CHECKSUM')
+    expect(await codeOf(openVolume({ device: segments }))).to.equal('VDO_BAD_CHECKSUM')
     expect(Buffer.from(new Uint8Array(segments[0], superBlockPbn * BLOCK, BLOCK)).equals(before)).to.equal(
       true,
     )
@@ -165,11 +149,9 @@ describe('openVolume', function () {
   it('refuses requests beyond the end and after close', async () => {
     const { segments } = formatInMemory()
     const volume = await openVolume({ device: segments, threads: 'tiny' })
-    const outside = await rejection(volume.read(volume.logicalSize - 10, 20))
-    expect(outside.code).to.equal('VDO_OUT_OF_RANGE')
+    expect(await codeOf(volume.read(volume.logicalSize - 10, 20))).to.equal('VDO_OUT_OF_RANGE')
     await volume.close()
-    const closed = await rejection(volume.read(0, 1))
-    expect(closed.code).to.equal('VDO_CLOSED')
+    expect(await codeOf(volume.read(0, 1))).to.equal('VDO_CLOSED')
   })
 
   it('names its threads, and they answer while they are parked', async () => {
@@ -199,16 +181,13 @@ describe('openVolume', function () {
     const { segments, superBlockPbn } = formatInMemory()
     const volume = await openVolume({ device: segments, threads: 'default' })
     await volume.write(0, noise(1))
-    const writes = Array.from({ length: 200 }, (_, i) =>
-      rejection(volume.write(i * BLOCK, noise(i))).catch(() => null),
-    )
+    const writes = Array.from({ length: 200 }, (_, i) => codeOf(volume.write(i * BLOCK, noise(i))))
     await volume.host.kill('physQ0')
     const error = await volume.halted
     expect(error.message).to.match(/physQ0/)
     expect(error.code).to.equal('VDO_ENGINE_HALTED')
     await Promise.all(writes)
-    const late = await rejection(volume.write(0, noise(1)))
-    expect(late.code).to.equal('VDO_ENGINE_HALTED')
+    expect(await codeOf(volume.write(0, noise(1)))).to.equal('VDO_ENGINE_HALTED')
     expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.Dirty)
   })
 })

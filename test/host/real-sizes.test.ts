@@ -1,19 +1,13 @@
 /** The rare cases at VDO's own sizes, on real threads: what the simulator meets at small ones. */
 
 import { expect } from 'chai'
-import { Prng } from '../../src/base/prng.js'
 import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { Counter } from '../../src/vio/counters.js'
+import { codeOf } from '../outcomes.js'
 import { auditClosed, BLOCK, GIB } from './chaos.js'
-import { formatInMemory, type MemoryVolumeOptions } from './memory-volume.js'
+import { formatInMemory, type MemoryVolumeOptions, noise } from './memory-volume.js'
 
 const SLAB_DATA_BLOCKS = 8192 - 224 - 2
-
-function noise(seed: number, length = BLOCK): Uint8Array {
-  const bytes = new Uint8Array(length)
-  new Prng(seed).fill(bytes)
-  return bytes
-}
 
 /** Compresses to about `size` bytes. */
 function fluff(seed: number, size: number): Uint8Array {
@@ -47,13 +41,6 @@ async function all(count: number, start: (i: number) => Promise<unknown>): Promi
     const length = Math.min(AT_ONCE, count - first)
     await Promise.all(Array.from({ length }, (_, i) => start(first + i)))
   }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
-  return promise.then(
-    () => undefined,
-    (error: { code?: string }) => error.code ?? 'no code',
-  )
 }
 
 async function used(volume: VdoVolume): Promise<number> {

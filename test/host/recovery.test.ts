@@ -1,10 +1,10 @@
 /** A library user's view of volumes that were not closed: what a load does with journals of all kinds. */
 
 import { expect } from 'chai'
-import type { VdoError } from '../../src/base/errors.js'
 import { VolumeState } from '../../src/format/super-block.js'
 import { auditMemory } from '../../src/host/audit-file.js'
 import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
+import { refusalOf } from '../outcomes.js'
 import { formatInMemory, stateOnDisk } from './memory-volume.js'
 
 const BLOCK = 4096
@@ -21,12 +21,6 @@ async function halted() {
 }
 
 const content = (): Uint8Array => Uint8Array.from({ length: 40 * BLOCK }, (_, i) => (i * 7919) >>> 5)
-
-const rejection = (promise: Promise<unknown>): Promise<VdoError> =>
-  promise.then(
-    () => expect.fail('it was opened'),
-    (error: VdoError) => error,
-  )
 
 const block = (segments: readonly SharedArrayBuffer[], pbn: number) =>
   new Uint8Array(segments[0], pbn * BLOCK, BLOCK)
@@ -70,7 +64,7 @@ describe('a volume that was not closed', function () {
       if (bytes[32] === 3) bytes[32] = 1
     }
     const before = Buffer.from(new Uint8Array(segments[0].slice(0)))
-    const { code, message } = await rejection(openVolume({ device: segments, threads: 'tiny' }))
+    const { code, message } = await refusalOf(openVolume({ device: segments, threads: 'tiny' }))
     expect(code).to.equal('VDO_UNSUPPORTED_VERSION')
     expect(message).to.match(/older version, which must recover the volume first/)
     expect(before.equals(new Uint8Array(segments[0]))).to.equal(true)
@@ -86,7 +80,7 @@ describe('a volume that was not closed', function () {
       openVolume({ device: segments, threads, report: (sentence) => heard.push(sentence) })
     const volume = await open('default')
     await expectReadOnly(volume, segments, superBlockPbn)
-    expect((await rejection(volume.close())).message).to.match(/the recovery journal is damaged/)
+    expect((await refusalOf(volume.close())).message).to.match(/the recovery journal is damaged/)
     expect(heard).to.deep.equal([
       'Cannot replay the recovery journal: entry 0 of block 1 is none that can be; the volume becomes read-only',
     ])
@@ -106,7 +100,7 @@ async function expectReadOnly(
   expect(stateOnDisk(segments, superBlockPbn)).to.equal(VolumeState.ReadOnly)
   expect(volume.statistics()).to.include({ mode: 'read-only', inRecoveryMode: false })
   await volume.read(0, 40 * BLOCK)
-  const refusal = await rejection(volume.write(0, content()))
+  const refusal = await refusalOf(volume.write(0, content()))
   expect(refusal.code).to.equal('VDO_READ_ONLY')
   await volume.flush()
 }

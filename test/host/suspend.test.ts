@@ -1,16 +1,10 @@
 import { expect } from 'chai'
-import { Prng } from '../../src/base/prng.js'
 import { VolumeState } from '../../src/format/super-block.js'
 import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
-import { formatInMemory, stateOnDisk } from './memory-volume.js'
+import { codeOf } from '../outcomes.js'
+import { formatInMemory, noise, stateOnDisk } from './memory-volume.js'
 
 const BLOCK = 4096
-
-function noise(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
-  new Prng(seed).fill(bytes)
-  return bytes
-}
 
 /** Another store with the same bytes. */
 function copyOf(segments: readonly SharedArrayBuffer[]): SharedArrayBuffer[] {
@@ -28,13 +22,6 @@ function isSame(some: readonly SharedArrayBuffer[], others: readonly SharedArray
 /** Lets every thread turn over a few times: what could happen by itself has happened. */
 async function settle(volume: VdoVolume): Promise<void> {
   for (let i = 0; i < 3; i++) await volume.host.health()
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => undefined,
-    (error: { code?: unknown }) => error.code,
-  )
 }
 
 describe('a suspended volume', function () {

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { readManifest, unpackFixture } from '../fixtures.js'
+import { codeOf } from '../outcomes.js'
 import { ROOT, requireTool, run, runOk, vdo, withTempDir } from '../tools.js'
 import { sha256 } from './content.js'
 import { type JudgedVolume, withVolume } from './judged-volume.js'
@@ -73,11 +74,7 @@ describe('read-only mode', function () {
       const untouched = await copyOf(image, 'untouched.raw')
       await withVolume(image, 'default', async (volume) => {
         await expectManifest(volume, 'clean')
-        const refusal = await volume.write(0, new Uint8Array(BLOCK)).then(
-          () => '',
-          (error: Error & { code?: string }) => error.code,
-        )
-        expect(refusal).to.equal('VDO_READ_ONLY')
+        expect(await codeOf(volume.write(0, new Uint8Array(BLOCK)))).to.equal('VDO_READ_ONLY')
         await expectManifest(volume, 'clean')
       })
       expect(await isSame(image, untouched)).to.equal(true)

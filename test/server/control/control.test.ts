@@ -6,6 +6,7 @@ import { expect } from 'chai'
 import { askVolume } from '../../../src/server/control/control-client.js'
 import { controlPath } from '../../../src/server/control/control-path.js'
 import { serveControl } from '../../../src/server/control/control-server.js'
+import { codeOf } from '../../outcomes.js'
 import { withTempDir } from '../../tools.js'
 
 const methods = {
@@ -94,12 +95,3 @@ describe('the control socket', () => {
       await server.close()
     }))
 })
-
-async function codeOf(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    return (error as { code?: unknown }).code
-  }
-  return undefined
-}

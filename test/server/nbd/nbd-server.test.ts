@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 
 import { serveNbd } from '../../../src/server/nbd/nbd-server.js'
+import { codeOf } from '../../outcomes.js'
 import { MemoryTarget } from './memory-target.js'
 import { CMD, E, RawClient, request } from './raw-client.js'
 import { pattern, withServer } from './serve.js'
@@ -31,11 +32,7 @@ describe('an NBD server', () => {
 
   it('says that a port is taken', async () => {
     const first = await serveNbd({ uri: 'nbd://127.0.0.1:0/', exports })
-    const error = await serveNbd({ uri: first.uri, exports }).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    expect(error).to.be.an('error').with.property('code', 'VDO_ADDRESS_IN_USE')
+    expect(await codeOf(serveNbd({ uri: first.uri, exports }))).to.equal('VDO_ADDRESS_IN_USE')
     await first.close()
   })
 
@@ -51,11 +48,7 @@ describe('an NBD server', () => {
     const path = join(folder, 'b.sock')
     const uri = `nbd+unix:///?socket=${path}`
     const refused = async (): Promise<void> => {
-      const error = await serveNbd({ uri, exports }).then(
-        () => undefined,
-        (reason: unknown) => reason,
-      )
-      expect(error).to.be.an('error').with.property('code', 'VDO_ADDRESS_IN_USE')
+      expect(await codeOf(serveNbd({ uri, exports }))).to.equal('VDO_ADDRESS_IN_USE')
     }
     const server = await serveNbd({ uri, exports })
     await refused()
@@ -71,13 +64,10 @@ describe('an NBD server', () => {
   it('refuses exports that cannot be told apart or are not there', async () => {
     const [one] = exports
     for (const wrong of [[], [one, one], [{ ...one, name: 'n'.repeat(4097) }]]) {
-      const error = await serveNbd({ uri: 'nbd://127.0.0.1:0/', exports: wrong }).catch(
-        (reason: unknown) => reason,
-      )
-      expect(error).to.have.property('code', 'VDO_NBD_EXPORT')
+      const serving = serveNbd({ uri: 'nbd://127.0.0.1:0/', exports: wrong })
+      expect(await codeOf(serving)).to.equal('VDO_NBD_EXPORT')
     }
-    const error = await serveNbd({ uri: 'nbd://127.0.0.1:0/x', exports }).catch((reason: unknown) => reason)
-    expect(error).to.have.property('code', 'VDO_NBD_EXPORT')
+    expect(await codeOf(serveNbd({ uri: 'nbd://127.0.0.1:0/x', exports }))).to.equal('VDO_NBD_EXPORT')
   })
 
   it('serves many clients at once', () =>
