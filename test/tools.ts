@@ -93,14 +93,18 @@ export function run(program: string, args: readonly string[], timeoutMs = 120_00
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      child.kill('SIGKILL')
+    }, timeoutMs)
     child.on('error', (error) => {
       clearTimeout(timer)
       reject(error)
     })
-    child.on('close', (status, signal) => {
+    child.on('close', (status) => {
       clearTimeout(timer)
-      if (signal === 'SIGKILL') stderr += `\n${program} was killed after ${timeoutMs} ms`
+      if (isLate) stderr += `\n${program} was killed after ${timeoutMs} ms`
       resolve({ status, stdout, stderr })
     })
   })

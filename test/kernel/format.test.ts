@@ -1,12 +1,13 @@
 /** Our formatter beside the real one, and the real kernel's first start of what ours made. */
 
-import { open, truncate, writeFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { statistic } from '../fixtures.js'
 import { ROOT, requireTool, run, runOk, withTempDir } from '../tools.js'
 import { BlockSource } from './content.js'
 import { readStats, requireGuest, runGuest } from './guest.js'
+import { emptyImage } from './images.js'
 import { auditOk, formatReal, realTool, requireFormatter, requireRealTools } from './real-tools.js'
 
 const GIB = 2 ** 30
@@ -23,12 +24,6 @@ const CASES: readonly (readonly [number, string])[] = [
   [32, '--slab-bits=19 --uds-sparse'],
   [4, '--slab-bits=15 --logical-size=3G'],
 ]
-
-async function emptyImage(path: string, sizeBytes: number): Promise<string> {
-  await writeFile(path, '')
-  await truncate(path, sizeBytes)
-  return path
-}
 
 /** The nonce and UUID that the real formatter drew, from their places in the geometry block. */
 async function identityOf(image: string): Promise<{ nonce: string; uuid: string }> {

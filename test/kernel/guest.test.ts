@@ -1,11 +1,12 @@
 /** The judges themselves: before they say anything about us, they must agree with each other. */
 
-import { open, truncate, writeFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { readManifest, statistic, unpackFixture } from '../fixtures.js'
 import { runOk, withTempDir } from '../tools.js'
 import { readStats, readSums, requireGuest, runGuest } from './guest.js'
+import { emptyImage } from './images.js'
 import {
   auditOk,
   countDataBlocks,
@@ -42,9 +43,7 @@ describe('the real kernel and its tools', function () {
     requireFormatter(this)
     requireGuest(this)
     await withTempDir(async (folder) => {
-      const image = join(folder, 'new.raw')
-      await writeFile(image, '')
-      await truncate(image, 4 * GIB)
+      const image = await emptyImage(join(folder, 'new.raw'), 4 * GIB)
       await formatReal(image, ['--logical-size=1G', '--slab-bits=13'])
       expect(await runOk(realTool('vdolistmetadata'), [image])).to.include('0 .. 0: geometry block')
       const block = new Uint8Array(65536).fill(7)

@@ -1,13 +1,13 @@
 /** An index that goes back and forth between the kernel and us: each finds the duplicates that the other knows of. */
 
-import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { statistic } from '../fixtures.js'
-import { vdo, withTempDir } from '../tools.js'
+import { withTempDir } from '../tools.js'
 import { randomBytes } from './content.js'
 import { readStats, requireGuest, runGuest } from './guest.js'
+import { formatOurs } from './images.js'
 import { auditOk, requireRealTools } from './real-tools.js'
 
 const BLOCK = 4096
@@ -20,17 +20,6 @@ const CHUNKS = 68
 
 /** Incompressible, and like no other chunk. */
 const chunk = (number: number): Buffer => randomBytes(7000 + number, CHUNK)
-
-async function formatOurs(folder: string, size: number, sparse: boolean): Promise<string> {
-  const image = join(folder, 'index.raw')
-  await writeFile(image, '')
-  await truncate(image, size)
-  const options = ['--logical-size', '1G', '--slab-bits', '13', ...(sparse ? ['--uds-sparse'] : [])]
-  const { status, stdout, stderr } = await vdo(['format', image, ...options])
-  if (status !== 0)
-    throw new Error(`Formatting ${image}: exit status is ${status}, wanted 0\n${stdout}${stderr}`)
-  return image
-}
 
 /** Opens a volume of ours with its index, and hears what is said of that. */
 async function withIndex(
@@ -65,7 +54,7 @@ describe('an index', function () {
       requireRealTools(this)
       requireGuest(this)
       await withTempDir(async (folder) => {
-        const image = await formatOurs(folder, size, sparse)
+        const image = await formatOurs(join(folder, 'index.raw'), size, sparse ? ['--uds-sparse'] : [])
         const first = await withIndex(image, async (volume) => {
           for (let i = 0; i < CHUNKS; i++) await volume.write(i * CHUNK, chunk(i))
           await volume.flush()

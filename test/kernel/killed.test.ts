@@ -1,21 +1,20 @@
 /** A server that is killed leaves a volume that we recover, and that the real kernel recovers, at the second try too. */
 
 import { spawn } from 'node:child_process'
-import { open, rm, truncate, writeFile } from 'node:fs/promises'
+import { open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { VolumeState } from '../../src/format/super-block.js'
-import { findProgram, ROOT, requireTool, run, runOk, spawnServer, vdo, withTempDir } from '../tools.js'
+import { findProgram, requireTool, runOk, spawnServer, withTempDir } from '../tools.js'
 import { BlockSource, Mirror, randomBytes } from './content.js'
 import { readSums, requireGuest, runGuest } from './guest.js'
+import { copyImage, formatOurs, runUntilKilled } from './images.js'
 import { compare, withVolume } from './judged-volume.js'
 import { auditOk, requireRealTools } from './real-tools.js'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
 
-const CUT_SHORT = join(ROOT, 'dist/test/kernel/cut-short.js')
-const WRITE_AND_DIE = join(ROOT, 'dist/test/kernel/write-and-die.js')
 /** Enough for half a dozen slabs. */
 const UNSCRUBBED_MIB = 192
 /** Where the super block of this volume keeps its state. */
@@ -31,10 +30,6 @@ async function stateOf(image: string): Promise<number> {
   return buffer.readUInt32LE(0)
 }
 
-async function copyImage(from: string, to: string): Promise<void> {
-  await runOk('cp', ['--sparse=always', from, to])
-}
-
 describe('a volume whose server was killed', function () {
   this.timeout(300_000)
 
@@ -43,10 +38,7 @@ describe('a volume whose server was killed', function () {
     requireGuest(this)
     requireTool(this, 'nbdcopy', 'fio')
     await withTempDir(async (folder) => {
-      const image = join(folder, 'volume.raw')
-      await writeFile(image, '')
-      await truncate(image, 4 * GIB)
-      expect((await vdo(['format', image, '--logical-size=1G', '--slab-bits=13'])).status).to.equal(0)
+      const image = await formatOurs(join(folder, 'volume.raw'))
 
       const mirror = new Mirror(join(folder, 'mirror'), GIB)
       const data = new BlockSource(61).blocks(FLUSHED_MIB * 256)
@@ -77,13 +69,16 @@ describe('a volume whose server was killed', function () {
       await server.kill()
       busy.kill('SIGKILL')
       await ended
+      expect(reports, 'reports of fio before the end').to.be.at.least(3)
 
       const flushed = { offset: 0, length: FLUSHED_MIB * MIB }
       // We recover what we left, after attempts of ours that were cut short.
-      for (const ms of [30, 60, 120, 240]) await run(process.execPath, [CUT_SHORT, image, 'tiny', String(ms)])
-      const ours = join(folder, 'ours.raw')
-      await copyImage(image, ours)
-      await withVolume(ours, 'default', (volume) => compare(volume, mirror, [flushed]))
+      for (const ms of [30, 60, 120, 240]) await runUntilKilled('cut-short', image, 'tiny', ms)
+      const ours = await copyImage(image, 'ours.raw')
+      await withVolume(ours, 'default', async (volume) => {
+        expect((await volume.statistics()).completeRecoveries).to.be.above(0)
+        await compare(volume, mirror, [flushed])
+      })
       await auditOk(ours)
       await withVolume(ours, 'tiny', (volume) => compare(volume, mirror, [flushed]))
       await rm(ours)
@@ -99,8 +94,7 @@ describe('a volume whose server was killed', function () {
         images: [image],
         ends: 'by power cut',
       })
-      const left = join(folder, 'left.raw')
-      await copyImage(image, left)
+      const left = await copyImage(image, 'left.raw')
       await withVolume(left, 'wide', (volume) => compare(volume, mirror, [flushed]))
       await auditOk(left)
       await rm(left)
@@ -139,20 +133,16 @@ describe('a volume that was closed before it had recovered', function () {
     requireRealTools(this)
     requireGuest(this)
     await withTempDir(async (folder) => {
-      const image = join(folder, 'volume.raw')
-      await writeFile(image, '')
-      await truncate(image, 4 * GIB)
-      expect((await vdo(['format', image, '--logical-size=1G', '--slab-bits=13'])).status).to.equal(0)
+      const image = await formatOurs(join(folder, 'volume.raw'))
       const mirror = new Mirror(join(folder, 'mirror'), GIB)
       const whole = { offset: 0, length: UNSCRUBBED_MIB * MIB }
       mirror.write(0, randomBytes(63, whole.length))
-      await run(process.execPath, [WRITE_AND_DIE, image, '63', String(whole.length)])
+      await runUntilKilled('write-and-die', image, 63, whole.length)
       // One slab after the other is scrubbed; the close waits for the one at hand.
       await withVolume(image, 'tiny', async () => {})
       expect(await stateOf(image)).to.equal(VolumeState.Recovering)
 
-      const ours = join(folder, 'ours.raw')
-      await copyImage(image, ours)
+      const ours = await copyImage(image, 'ours.raw')
       await withVolume(ours, 'tiny', (volume) => compare(volume, mirror, [whole]))
       while ((await stateOf(ours)) !== VolumeState.Clean) await withVolume(ours, 'tiny', async () => {})
       await auditOk(ours)

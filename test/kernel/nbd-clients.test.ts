@@ -1,10 +1,11 @@
 /** Our NBD server and the clients that people use: libnbd's tools, QEMU, fio, and the kernel's own. */
 
-import { mkdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { freePort, requireTool, run, runOk, type Server, spawnServer, vdo, withTempDir } from '../tools.js'
 import { requireGuest, runGuest } from './guest.js'
+import { formatOurs } from './images.js'
 import { auditOk, countDataBlocks, requireRealTools } from './real-tools.js'
 
 const KIB = 2 ** 10
@@ -24,7 +25,7 @@ interface Served {
 /** A new volume behind a Unix socket; afterwards it is closed and the real audit must find nothing. */
 async function withServed(body: (served: Served) => Promise<void>): Promise<void> {
   await withTempDir(async (folder) => {
-    const image = await formatted(folder)
+    const image = await formatOurs(join(folder, 'volume.raw'))
     const socket = join(folder, 's.sock')
     const uri = `nbd+unix:///?socket=${socket}`
     const server = await spawnServer(image, uri)
@@ -36,16 +37,6 @@ async function withServed(body: (served: Served) => Promise<void>): Promise<void
     }
     await auditOk(image)
   })
-}
-
-async function formatted(folder: string): Promise<string> {
-  const image = join(folder, 'volume.raw')
-  await writeFile(image, '')
-  await truncate(image, 4 * GIB)
-  const { status, stdout, stderr } = await vdo(['format', image, '--logical-size', '1G', '--slab-bits', '13'])
-  if (status !== 0)
-    throw new Error(`Formatting ${image}: exit status is ${status}, wanted 0\n${stdout}${stderr}`)
-  return image
 }
 
 interface Statistics {
@@ -101,6 +92,7 @@ describe('NBD clients', function () {
         can_fua: true,
         can_trim: true,
         can_zero: true,
+        can_fast_zero: true,
         can_multi_conn: true,
       })
       for (const can of ['flush', 'fua', 'trim', 'zero', 'multi-conn']) {
@@ -112,7 +104,7 @@ describe('NBD clients', function () {
   })
 
   it('nbdcopy takes 512 MiB of real files there and back; a second copy costs no blocks', async function () {
-    requireTool(this, 'nbdcopy', 'qemu-img', 'tar', 'cmp')
+    requireTool(this, 'nbdcopy', 'qemu-img', 'qemu-io', 'tar', 'cmp')
     await withServed(async ({ image, folder, socket, uri }) => {
       const half = LOGICAL / 2
       const files = await realFiles(folder, half)
@@ -205,7 +197,7 @@ describe('NBD clients', function () {
   it('the kernel’s client carries ext4: written, unmounted, checked, mounted, compared', async function () {
     requireGuest(this)
     await withTempDir(async (folder) => {
-      const image = await formatted(folder)
+      const image = await formatOurs(join(folder, 'volume.raw'))
       const port = await freePort()
       const server = await spawnServer(image, `nbd://127.0.0.1:${port}`)
       try {

@@ -1,12 +1,12 @@
 /** Volumes that we format, fill and close, judged by the real tools, and carried on by the real kernel. */
 
-import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { statistic } from '../fixtures.js'
-import { requireShared, runOk, vdo, withTempDir } from '../tools.js'
+import { requireShared, runOk, withTempDir } from '../tools.js'
 import { BlockSource, fill, Mirror, randomBytes } from './content.js'
 import { readStats, readSums, requireGuest, runGuest } from './guest.js'
+import { formatOurs } from './images.js'
 import { compare, statisticsOf, withVolume } from './judged-volume.js'
 import { auditOk, countDataBlocks, requireRealTools } from './real-tools.js'
 
@@ -20,16 +20,6 @@ const REGIONS = [NEAR, FAR]
 
 /** What is compared by checksum: runs of this many mebibytes. */
 const RUN = 16
-
-async function formatOurs(folder: string, name: string): Promise<string> {
-  const image = join(folder, name)
-  await writeFile(image, '')
-  await truncate(image, 4 * GIB)
-  const { status, stdout, stderr } = await vdo(['format', image, '--logical-size', '1G', '--slab-bits', '13'])
-  if (status !== 0)
-    throw new Error(`Formatting ${image}: exit status is ${status}, wanted 0\n${stdout}${stderr}`)
-  return image
-}
 
 async function expectCountsAgree(image: string): Promise<void> {
   const audit = await auditOk(image)
@@ -45,7 +35,7 @@ describe('a volume that we formatted and filled', function () {
     requireRealTools(this)
     requireGuest(this)
     await withTempDir(async (folder) => {
-      const image = await formatOurs(folder, 'ours.raw')
+      const image = await formatOurs(join(folder, 'ours.raw'))
       const mirror = new Mirror(join(folder, 'mirror'), LOGICAL)
       await withVolume(image, 'default', async (volume) => {
         expect(volume.logicalSize).to.equal(LOGICAL)
@@ -102,7 +92,7 @@ describe('a volume that we formatted and filled', function () {
   it('goes through many short lives', async function () {
     requireRealTools(this)
     await withTempDir(async (folder) => {
-      const image = await formatOurs(folder, 'short.raw')
+      const image = await formatOurs(join(folder, 'short.raw'))
       const mirror = new Mirror(join(folder, 'mirror'), LOGICAL)
       for (const [life, threads] of ['tiny', 'default', 'wide', 'tiny'].entries()) {
         await withVolume(image, threads, async (volume) => {
@@ -118,7 +108,7 @@ describe('a volume that we formatted and filled', function () {
   it('satisfies the independent decoder', async function () {
     const shared = requireShared(this)
     await withTempDir(async (folder) => {
-      const image = await formatOurs(folder, 'decoded.raw')
+      const image = await formatOurs(join(folder, 'decoded.raw'))
       const mirror = new Mirror(join(folder, 'mirror'), LOGICAL)
       await withVolume(image, 'default', async (volume) => {
         await fill(volume, mirror, REGIONS, 32 * MIB, 41)

@@ -1,18 +1,17 @@
 /** Read-only mode and the rebuild, judged by the real tools. */
 
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { readManifest, unpackFixture } from '../fixtures.js'
 import { codeOf } from '../outcomes.js'
-import { ROOT, requireTool, run, runOk, vdo, withTempDir } from '../tools.js'
+import { requireTool, run, runOk, vdo, withTempDir } from '../tools.js'
 import { sha256 } from './content.js'
+import { copyImage, runUntilKilled } from './images.js'
 import { type JudgedVolume, withVolume } from './judged-volume.js'
 import { auditOk, realTool, requireRealTools } from './real-tools.js'
 
 const BLOCK = 4096
 const MIB = 2 ** 20
-const CUT_SHORT = join(ROOT, 'dist/test/kernel/cut-short.js')
 
 /** Of both fixtures: the leaf of LBN 0, the first slab's reference blocks, and the blocks of its journal. */
 const FIRST_LEAF = 679192
@@ -22,12 +21,6 @@ const SLAB_JOURNAL = [687157, 687158, 687159]
 async function vdoOk(...args: string[]): Promise<void> {
   const { status, stdout, stderr } = await vdo(args)
   expect(status, stdout + stderr).to.equal(0)
-}
-
-async function copyOf(image: string, name: string): Promise<string> {
-  const copy = join(image, '..', name)
-  await runOk('cp', ['--sparse=always', image, copy])
-  return copy
 }
 
 async function isSame(a: string, b: string): Promise<boolean> {
@@ -56,7 +49,7 @@ describe('read-only mode', function () {
     requireTool(this, 'qemu-img')
     await withTempDir(async (folder) => {
       const ours = await unpackFixture(this, 'clean', folder)
-      const theirs = await copyOf(ours, 'theirs.raw')
+      const theirs = await copyImage(ours, 'theirs.raw')
       await vdoOk('read-only', ours)
       await runOk(realTool('vdoreadonly'), [theirs])
       expect(await isSame(ours, theirs)).to.equal(true)
@@ -71,7 +64,7 @@ describe('read-only mode', function () {
     await withTempDir(async (folder) => {
       const image = await unpackFixture(this, 'clean', folder)
       await vdoOk('read-only', image)
-      const untouched = await copyOf(image, 'untouched.raw')
+      const untouched = await copyImage(image, 'untouched.raw')
       await withVolume(image, 'default', async (volume) => {
         await expectManifest(volume, 'clean')
         expect(await codeOf(volume.write(0, new Uint8Array(BLOCK)))).to.equal('VDO_READ_ONLY')
@@ -152,9 +145,7 @@ describe('a rebuild', function () {
       const image = await unpackFixture(this, 'crash', folder)
       await vdoOk('read-only', image)
       await vdoOk('force-rebuild', image)
-      for (const ms of [40, 80, 120, 160, 200]) {
-        await run(process.execPath, [CUT_SHORT, image, 'tiny', String(ms)])
-      }
+      for (const ms of [40, 80, 120, 160, 200]) await runUntilKilled('cut-short', image, 'tiny', ms)
       await withVolume(image, 'default', (volume) => expectManifest(volume, 'crash'))
       await auditOk(image)
     })
@@ -164,7 +155,7 @@ describe('a rebuild', function () {
     requireTool(this, 'qemu-img')
     await withTempDir(async (folder) => {
       const image = await unpackFixture(this, 'formatted', folder)
-      const before = await copyOf(image, 'before.raw')
+      const before = await copyImage(image, 'before.raw')
       const { status, stderr } = await vdo(['force-rebuild', image])
       expect(status).to.equal(5)
       expect(stderr).to.match(/its state is NEW, wanted READONLY/)

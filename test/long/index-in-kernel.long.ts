@@ -3,7 +3,6 @@
  * are. `npm run test:long`; needs the guest of test/kernel.
  */
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
-import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { expect } from 'chai'
@@ -18,7 +17,8 @@ import { loadIndex } from '../../src/uds/index-save.js'
 import { readManifest, statistic, unpackFixture } from '../fixtures.js'
 import { randomBytes } from '../kernel/content.js'
 import { readStats, requireGuest, runGuest } from '../kernel/guest.js'
-import { ROOT, runOk, withTempDir } from '../tools.js'
+import { formatOurs } from '../kernel/images.js'
+import { withTempDir } from '../tools.js'
 import { emptyContent, recordsOf } from '../uds/index-content.js'
 import { LocalIndex } from '../uds/local-index.js'
 import { MapStorage } from '../uds/uds-samples.js'
@@ -155,16 +155,8 @@ describe('the kernel, given an index of ours', function () {
 
   it('finds in a chapter that is sparse what it finds there with us', async function () {
     await withTempDir(async (folder) => {
-      const image = join(folder, 'sparse.raw')
-      await writeFile(image, '')
-      await truncate(image, 30 * GIB)
-      await runOk(process.execPath, [
-        join(ROOT, 'dist/src/cli/vdoformat.js'),
-        '--logical-size=1G',
-        '--slab-bits=17',
-        '--uds-sparse',
-        image,
-      ])
+      const options = ['--slab-bits=17', '--uds-sparse']
+      const image = await formatOurs(join(folder, 'sparse.raw'), 30 * GIB, options)
       const content = randomBytes(9, 24 * 2 ** 20)
       await runGuest({
         script: `volume_start /dev/vda ${LOGICAL}\nwrite_at /share/content 0\nvolume_stop`,
