@@ -41,9 +41,19 @@ export function requireShared(context: Mocha.Context): string {
   return shared
 }
 
+/** For the part of a test that can be left out where something is missing: whether it is there. */
+export function canJudge(holds: boolean, what: string): boolean {
+  if (!holds) failIfRequired(what)
+  return holds
+}
+
 function skipOrFail(context: Mocha.Context, what: string): void {
-  if (process.env['UVDO_REQUIRE_TOOLS'] === '1') throw new Error(`Cannot test: ${what} is missing here`)
+  failIfRequired(what)
   skip(context, what)
+}
+
+function failIfRequired(what: string): void {
+  if (process.env['UVDO_REQUIRE_TOOLS'] === '1') throw new Error(`Cannot test: ${what} is missing here`)
 }
 
 /** Mocha has no reasons, so the names of the tests carry it. */

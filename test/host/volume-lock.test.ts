@@ -7,7 +7,7 @@ import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
 import { codeOf, refusalOf } from '../outcomes.js'
-import { ROOT, vdo, withTempDir } from '../tools.js'
+import { ROOT, requireThat, vdo, withTempDir } from '../tools.js'
 import { GIB } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
 
@@ -77,7 +77,7 @@ describe('a backing store', function () {
   })
 
   it('is open in one process, and free when that is gone', function () {
-    if (process.platform !== 'linux') this.skip()
+    requireThat(this, process.platform === 'linux', 'Linux')
     return withTempDir(async (folder) => {
       const path = join(folder, 'volume.img')
       await format(path)

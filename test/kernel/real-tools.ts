@@ -5,7 +5,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { canLoop, type Outcome, requireThat, requireTool, run, runOk } from '../tools.js'
+import { canJudge, canLoop, type Outcome, requireThat, requireTool, run, runOk } from '../tools.js'
 import { KERNEL_HOME, requireGuest, runGuest } from './guest.js'
 
 export type RealTool =
@@ -21,9 +21,17 @@ export function realTool(name: RealTool): string {
   return join(KERNEL_HOME, 'vdo/usr/bin', name)
 }
 
+const hasRealTools = (): boolean => existsSync(realTool('vdoaudit'))
+const REAL_TOOLS = 'the real VDO tools (test/kernel/guest/setup.sh)'
+
 /** Skips the test unless the real tools are there. */
 export function requireRealTools(context: Mocha.Context): void {
-  requireThat(context, existsSync(realTool('vdoaudit')), 'the real VDO tools (test/kernel/guest/setup.sh)')
+  requireThat(context, hasRealTools(), REAL_TOOLS)
+}
+
+/** Whether a test that has judges of its own can ask the real tools too. */
+export function canAskRealTools(): boolean {
+  return canJudge(hasRealTools(), REAL_TOOLS)
 }
 
 /** Skips the test unless the real formatter can run in one way or the other. */

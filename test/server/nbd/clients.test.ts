@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 
 import { type NbdServer, serveNbd } from '../../../src/server/nbd/nbd-server.js'
-import { requireTool, run, runOk, withTempDir } from '../../tools.js'
+import { requireThat, requireTool, run, runOk, withTempDir } from '../../tools.js'
 import { MemoryTarget } from './memory-target.js'
 
 const MIB = 1024 * 1024
@@ -137,7 +137,7 @@ describe('real NBD clients', function () {
     requireTool(this, 'fio')
     await withTempDir(async (folder) => {
       const help = await run('fio', ['--enghelp=nbd'])
-      if (help.status !== 0) return this.skip()
+      requireThat(this, help.status === 0, 'fio with its nbd engine')
       for (const size of ['--bs=4k', '--bsrange=512-300k']) {
         await runOk('fio', [
           '--name=v',
