@@ -12,7 +12,9 @@ function vdoformat(...args: string[]) {
   return run(process.execPath, [VDOFORMAT, ...args], 20_000)
 }
 
-describe('vdoformat', () => {
+describe('vdoformat', function () {
+  this.timeout(60_000)
+
   it('makes a volume in one command and says what it made', async () => {
     await withTempDir(async (folder) => {
       const path = join(folder, 'vdo0.img')

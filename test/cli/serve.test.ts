@@ -60,7 +60,9 @@ class Foreground {
   }
 }
 
-describe('vdo serve', () => {
+describe('vdo serve', function () {
+  this.timeout(60_000)
+
   it('makes the volume, prints its URI and what to try, and saves on Ctrl-C', () =>
     withTempDir(async (folder) => {
       const file = join(folder, 'v.img')
@@ -199,7 +201,7 @@ describe('vdo serve', () => {
         expect([status, stdout]).to.deep.equal([wanted, ''])
       }
       expect(existsSync(missing)).to.equal(false)
-    })).timeout(20_000)
+    }))
 
   it('touches nothing when its address is taken', () =>
     withTempDir(async (folder) => {
@@ -216,7 +218,9 @@ describe('vdo serve', () => {
     }))
 })
 
-describe('vdo stats', () => {
+describe('vdo stats', function () {
+  this.timeout(60_000)
+
   it('shows a volume that is served in every form', () =>
     withTempDir(async (folder) => {
       const file = join(folder, 'v.img')
@@ -242,5 +246,5 @@ describe('vdo stats', () => {
       const { status, stderr } = await vdo('stats', file)
       expect(status).to.equal(5)
       expect(stderr).to.match(/^vdo: Cannot ask .*: nobody serves it\. .*\(VDO_NOT_SERVED\)\n$/)
-    })).timeout(20_000)
+    }))
 })
