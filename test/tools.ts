@@ -5,9 +5,9 @@
  * UVDO_REQUIRE_TOOLS=1 it fails instead. A test that needs the shared material of UVDO_SHARED is only ever skipped.
  */
 
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -168,10 +168,7 @@ export function spawnServer(file: string, uri: string, args: readonly string[] =
   const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
     child.on('close', (status, signal) => resolve(status ?? signal))
   })
-  // A failing test may leave its server behind; it goes with the test run at the latest.
-  const reap = (): void => void child.kill('SIGKILL')
-  process.once('exit', reap)
-  void ended.then(() => process.removeListener('exit', reap))
+  endWithTheRun(child)
 
   const server: Server = {
     uri,
@@ -207,6 +204,15 @@ export function spawnServer(file: string, uri: string, args: readonly string[] =
     })
     child.on('error', reject)
   })
+}
+
+/** A failing test may leave its program behind: that neither keeps the test run alive nor outlives it. */
+export function endWithTheRun(child: ChildProcess): void {
+  child.unref()
+  for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref()
+  const reap = (): void => void child.kill('SIGKILL')
+  process.once('exit', reap)
+  child.once('close', () => process.removeListener('exit', reap))
 }
 
 /** A TCP port of the loopback address that nobody uses at the moment. */

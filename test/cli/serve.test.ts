@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 
 import { RawClient } from '../server/nbd/raw-client.js'
-import { type Outcome, run, withTempDir } from '../tools.js'
+import { endWithTheRun, type Outcome, run, withTempDir } from '../tools.js'
 
 const PROGRAM = fileURLToPath(new URL('serve-program.js', import.meta.url))
 const GIB = 2 ** 30
@@ -23,6 +23,7 @@ class Foreground {
 
   constructor(...args: string[]) {
     this.child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    endWithTheRun(this.child)
     const hear = (add: (text: string) => void) => (text: Buffer) => {
       add(text.toString())
       this.changed()
