@@ -14,9 +14,9 @@ import { Command, Option } from 'commander'
 import { VdoError } from '../base/errors.js'
 import { humanSize, parseSize } from '../base/sizes.js'
 import type { ExportTarget } from '../engine/export-target.js'
+import type { VdoStatistics } from '../engine/statistics.js'
 import { DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
 import { statFile } from '../host/system-reason.js'
-import type { Statistics } from '../observe/statistics.js'
 import { controlPath } from '../server/control/control-path.js'
 import { type ControlServer, serveControl } from '../server/control/control-server.js'
 import { requireFree } from '../server/nbd/listen.js'
@@ -35,7 +35,7 @@ export interface ServableVolume {
   readonly physicalSize: number
   /** Settles if the engine stops by itself. */
   readonly halted: Promise<Error>
-  statistics(): Statistics
+  statistics(): VdoStatistics
   /** What VDO's messages of these names do. Each settles when the index has come to rest. */
   indexSettled(): Promise<void>
   createIndex(): Promise<void>

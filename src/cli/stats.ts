@@ -2,8 +2,8 @@
 
 import { Command } from 'commander'
 import { VdoError } from '../base/errors.js'
+import type { VdoStatistics } from '../engine/statistics.js'
 import { statFile } from '../host/system-reason.js'
-import type { Statistics } from '../observe/statistics.js'
 import { formatTable, formatVerbose, type NamedStatistics, type SizeUnit } from '../observe/vdostats.js'
 import { askVolume } from '../server/control/control-client.js'
 import { oneOf } from './arguments.js'
@@ -58,13 +58,13 @@ async function stats(command: string, files: readonly string[], options: StatsOp
   }
 }
 
-async function statisticsOf(file: string): Promise<Statistics> {
+async function statisticsOf(file: string): Promise<VdoStatistics> {
   const stat = statFile('Cannot ask', file)
   if (stat === undefined) throw new VdoError('VDO_NOT_FOUND', `Cannot ask ${file}: it does not exist`)
   if (!stat.isFile() && !stat.isBlockDevice()) {
     throw new VdoError('VDO_NOT_FOUND', `Cannot ask ${file}: it is neither a file nor a block device`)
   }
-  return (await askVolume(file, 'stats')) as Statistics
+  return (await askVolume(file, 'stats')) as VdoStatistics
 }
 
 async function textOf(

@@ -7,12 +7,12 @@
  */
 
 import { humanSize } from '../base/sizes.js'
-import type { BioCounts, Statistics } from './statistics.js'
+import type { BioStatistics, VdoStatistics } from '../engine/statistics.js'
 
 /** A volume's statistics with the name it is shown under. */
 export interface NamedStatistics {
   readonly name: string
-  readonly statistics: Statistics
+  readonly statistics: VdoStatistics
 }
 
 /** How the df form writes sizes: in 1K blocks, or for people in powers of 1024 or 1000. */
@@ -29,7 +29,7 @@ export interface Usage {
   readonly savingPercent: number | undefined
 }
 
-export function usageOf(s: Statistics): Usage | undefined {
+export function usageOf(s: VdoStatistics): Usage | undefined {
   if (s.inRecoveryMode) return undefined
   const usedBlocks = s.dataBlocksUsed + s.overheadBlocksUsed
   return {
@@ -41,7 +41,7 @@ export function usageOf(s: Statistics): Usage | undefined {
 }
 
 /** How much less the data take than they would unshared and unpacked. Growth is not told as a saving. */
-function savingPercent({ logicalBlocksUsed, dataBlocksUsed }: Statistics): number | undefined {
+function savingPercent({ logicalBlocksUsed, dataBlocksUsed }: VdoStatistics): number | undefined {
   const saved = logicalBlocksUsed - dataBlocksUsed
   if (logicalBlocksUsed === 0 || saved < 0) return undefined
   return Math.floor((100 * saved) / logicalBlocksUsed)
@@ -59,7 +59,7 @@ export function formatTable(volumes: readonly NamedStatistics[], unit: SizeUnit)
 
 const COLUMN_WIDTHS = [9, 9, 9, 4, 13]
 
-function cellsOf(s: Statistics, unit: SizeUnit): string[] {
+function cellsOf(s: VdoStatistics, unit: SizeUnit): string[] {
   const size = (blocks: number): string => sizeText(blocks * s.blockSize, unit)
   const usage = usageOf(s)
   if (usage === undefined) return [size(s.physicalBlocks), UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
@@ -102,7 +102,7 @@ export function formatVerbose({ name, statistics }: NamedStatistics): string {
 type Line = readonly [label: string, value: number | string]
 
 /** Every label with its value, in the order of the original. */
-export function labelled(s: Statistics): Line[] {
+export function labelled(s: VdoStatistics): Line[] {
   return [
     ...usageLines(s),
     ['compressed fragments written', s.packer.compressedFragmentsWritten],
@@ -183,7 +183,7 @@ export function labelled(s: Statistics): Line[] {
   ]
 }
 
-function usageLines(s: Statistics): Line[] {
+function usageLines(s: VdoStatistics): Line[] {
   const recovering = s.inRecoveryMode
   // Counters of damaged metadata are not to be trusted.
   const doubtful = recovering || s.mode === 'read-only'
@@ -211,7 +211,7 @@ function usageLines(s: Statistics): Line[] {
   ]
 }
 
-function journalLines(what: string, counts: Statistics['journal']['entries']): Line[] {
+function journalLines(what: string, counts: VdoStatistics['journal']['entries']): Line[] {
   return [
     [`journal ${what} batching`, counts.started - counts.written],
     [`journal ${what} started`, counts.started],
@@ -221,7 +221,7 @@ function journalLines(what: string, counts: Statistics['journal']['entries']): L
   ]
 }
 
-function bioLines(what: string, counts: BioCounts): Line[] {
+function bioLines(what: string, counts: BioStatistics): Line[] {
   return [
     [`bios ${what} read`, counts.read],
     [`bios ${what} write`, counts.write],
@@ -233,7 +233,7 @@ function bioLines(what: string, counts: BioCounts): Line[] {
 }
 
 /** Blocks written below for each block written above, with two true decimals. */
-function amplification(s: Statistics): string {
+function amplification(s: VdoStatistics): string {
   if (s.biosIn.write === 0) return '0.00'
   return ((s.biosMeta.write + s.biosOut.write) / s.biosIn.write).toFixed(2)
 }

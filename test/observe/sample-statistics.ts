@@ -1,11 +1,11 @@
 /** Statistics in which every number is another one, so that a mix-up shows. */
 
-import type { BioCounts, Statistics } from '../../src/observe/statistics.js'
+import type { BioStatistics, VdoStatistics } from '../../src/engine/statistics.js'
 
-export function sampleStatistics(changes: Partial<Statistics> = {}): Statistics {
+export function sampleStatistics(changes: Partial<VdoStatistics> = {}): VdoStatistics {
   let last = 1000
   const next = (): number => ++last
-  const bios = (): BioCounts => ({
+  const bios = (): BioStatistics => ({
     read: next(),
     write: next(),
     emptyFlush: next(),
@@ -99,6 +99,7 @@ export function sampleStatistics(changes: Partial<Statistics> = {}): Statistics 
     biosInProgress: bios(),
     memoryUsage: { bytesUsed: next(), peakBytesUsed: next() },
     index: {
+      state: 'online',
       entriesIndexed: next(),
       postsFound: next(),
       postsNotFound: next(),

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 
-import type { Statistics } from '../../src/observe/statistics.js'
+import type { VdoStatistics } from '../../src/engine/statistics.js'
 import { formatTable, formatVerbose, labelled, usageOf } from '../../src/observe/vdostats.js'
 import { sampleStatistics } from './sample-statistics.js'
 
@@ -79,7 +79,7 @@ describe('vdostats', () => {
   })
 
   it('says N/A where a number cannot be known', () => {
-    const row = (changes: Partial<Statistics>): string[] =>
+    const row = (changes: Partial<VdoStatistics>): string[] =>
       formatTable([{ name: 'v', statistics: sampleStatistics(changes) }], '1k')
         .split('\n')[1]
         .split(/ +/)
