@@ -7,45 +7,40 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 
 import { VdoError } from '../base/errors.js'
+import type { VdoStatistics } from '../engine/statistics.js'
 import { askVolume } from '../server/control/control-client.js'
+import { oneOf } from './arguments.js'
 
 /** How long an index may take to open or close before this stops waiting for it, as VDO's manager did. */
 const PATIENCE_MS = 20_000
 const INTERVAL_MS = 100
 
-const INDEX_MESSAGES = ['index-create', 'index-close', 'index-enable', 'index-disable'] as const
-const QUESTIONS = ['stats', 'config'] as const
+/** What is answered at once, with what is asked for. */
+const QUESTIONS = ['stats', 'config']
+const MESSAGES = ['index-create', 'index-close', 'index-enable', 'index-disable', ...QUESTIONS]
 
 interface MessageOptions {
   readonly json?: boolean
 }
 
-/** What the statistics tell of the index. */
-interface IndexTold {
-  readonly state: string
-  readonly problem?: string
-}
+type IndexTold = VdoStatistics['index']
 
 export function messageCommand(): Command {
   return new Command('message')
     .description('send one of the messages of dm-vdo to a volume that is being served')
     .argument('<file>', 'file or block device of the volume')
-    .argument('<message>', [...INDEX_MESSAGES, ...QUESTIONS].join(', '))
+    .argument('<message>', MESSAGES.join(', '), (text) => oneOf('the message', MESSAGES)(text.toLowerCase()))
     .option('--json', 'one JSON object')
     .action((file: string, message: string, options: MessageOptions) => send(file, message, options))
 }
 
-async function send(file: string, text: string, options: MessageOptions): Promise<void> {
-  const message = text.toLowerCase()
-  if ((QUESTIONS as readonly string[]).includes(message)) {
-    process.stdout.write(`${JSON.stringify(await askVolume(file, message))}\n`)
+async function send(file: string, message: string, options: MessageOptions): Promise<void> {
+  const answer = await askVolume(file, message)
+  if (QUESTIONS.includes(message)) {
+    process.stdout.write(`${JSON.stringify(answer)}\n`)
     return
   }
-  if (!(INDEX_MESSAGES as readonly string[]).includes(message)) {
-    const known = [...INDEX_MESSAGES, ...QUESTIONS].join(', ')
-    throw new VdoError('VDO_BAD_ARGUMENT', `There is no message "${text}": they are ${known}`)
-  }
-  const { state, problem } = await settled(file, (await askVolume(file, message)) as IndexTold)
+  const { state, problem } = await settled(file, answer as IndexTold)
   process.stdout.write(options.json === true ? `${JSON.stringify({ index: state })}\n` : `index ${state}\n`)
   if (state === 'error')
     throw new VdoError('VDO_INDEX_ERROR', `The index of ${file} failed: ${problem ?? ''}`)
@@ -60,7 +55,7 @@ async function settled(file: string, told: IndexTold): Promise<IndexTold> {
   for (let waited = 0; waited < PATIENCE_MS; waited += INTERVAL_MS) {
     if (index.state !== 'opening' && index.state !== 'closing') break
     await sleep(INTERVAL_MS)
-    index = ((await askVolume(file, 'stats')) as { index: IndexTold }).index
+    index = ((await askVolume(file, 'stats')) as VdoStatistics).index
   }
   return index
 }

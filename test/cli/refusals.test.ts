@@ -134,6 +134,8 @@ const OTHERS: readonly Case[] = [
   ['stats folder', 7, /Cannot ask folder: it is neither/],
   ['stats volume', 5, /Cannot ask volume: nobody serves it\. Start it with: vdo serve volume/],
   ['stats volume --format xml', 2, /--format is "xml", wanted one of table, verbose, json, prometheus/],
+  ['message volume dance', 2, /the message is "dance", wanted one of index-create, .*, config/],
+  ['message volume stats', 5, /Cannot ask volume: nobody serves it/],
   ['bench --store disk', 2, /--store is "disk", wanted one of memory, file/],
   ['bench --threads none', 7, /no file "none"/],
   ['bench --depth 0', 2, /--depth is "0", wanted a whole number from 1 to 2048/],
