@@ -1,6 +1,8 @@
 /** Reading the values of options: what is wrong is told with the option, what was found, and what is wanted. */
 
 import { VdoError } from '../base/errors.js'
+import { parseSize } from '../base/sizes.js'
+import { MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
 
 /** The refusal of an option's value. */
 export function badArgument(option: string, found: string, wanted: string): VdoError {
@@ -24,6 +26,15 @@ export function decimalNumber(option: string, least: number, most: number): (tex
     throw badArgument(option, text, `a number from ${least} to ${most}`)
   }
 }
+
+/** Reads a size in bytes, written with a unit or in MiB. */
+export function sizeInBytes(option: string): (text: string) => number {
+  return (text) => parseSize(text, option)
+}
+
+/** What `--slab-bits` is, for help. */
+export const SLAB_BITS = `a slab has 2^bits blocks of 4K, ${MINIMUM_SLAB_BITS} to ${MAXIMUM_SLAB_BITS}`
+export const readSlabBits = wholeNumber('--slab-bits', MINIMUM_SLAB_BITS, MAXIMUM_SLAB_BITS)
 
 /** Reads one of a few words. */
 export function oneOf<Word extends string>(option: string, words: readonly Word[]): (text: string) => Word {

@@ -2,23 +2,23 @@
 
 import { Command } from 'commander'
 import { fromHex, toHex } from '../base/bytes.js'
-import { formatSize, humanSize, parseSize } from '../base/sizes.js'
-import { BLOCK_SIZE, DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
+import { formatSize, humanSize } from '../base/sizes.js'
+import { BLOCK_SIZE, DEFAULT_SLAB_BITS } from '../format/constants.js'
 import { indexMemoryCode, indexMemoryOf } from '../format/index-memory.js'
 import { type FormatOutcome, type FormatRequest, formatFile } from '../host/format-file.js'
-import { badArgument, wholeNumber } from './arguments.js'
+import { badArgument, readSlabBits, SLAB_BITS, sizeInBytes } from './arguments.js'
 import { showProgress } from './progress.js'
 import { clockNonce, randomUuid } from './volume-identity.js'
 
 interface FormatOptions {
-  readonly size?: string
-  readonly logicalSize?: string
+  readonly size?: number
+  readonly logicalSize?: number
   readonly slabBits: number
   readonly udsMemorySize: number
   readonly udsSparse?: boolean
   readonly force?: boolean
-  readonly uuid?: string
-  readonly nonce?: string
+  readonly uuid?: Uint8Array
+  readonly nonce?: bigint
   readonly verbose?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
@@ -33,25 +33,26 @@ export function formatCommand(name = 'format'): Command {
     .option(
       '--size <size>',
       'size of the file, or how much of a block device to use, up to 256T, default unit M (default: all of it)',
+      sizeInBytes('--size'),
     )
     .option(
       '-l, --logical-size <size>',
       'size that clients see, 4K to 4P, default unit M (default: what surely fits)',
+      sizeInBytes('--logical-size'),
     )
-    .option(
-      '-S, --slab-bits <bits>',
-      `a slab has 2^bits blocks of 4K, ${MINIMUM_SLAB_BITS} to ${MAXIMUM_SLAB_BITS}`,
-      wholeNumber('--slab-bits', MINIMUM_SLAB_BITS, MAXIMUM_SLAB_BITS),
-      DEFAULT_SLAB_BITS,
-    )
+    .option('-S, --slab-bits <bits>', SLAB_BITS, readSlabBits, DEFAULT_SLAB_BITS)
     .option('-m, --uds-memory-size <GiB>', `memory of the index: ${INDEX_MEMORIES}`, parseIndexMemory, 0.25)
     .option(
       '-s, --uds-sparse',
       'make the index sparse: ten times the reach in the same memory (default: dense)',
     )
     .option('-f, --force', 'overwrite a volume, file system or partition table (default: refuse)')
-    .option('--uuid <uuid>', 'UUID of the volume (default: a random one)')
-    .option('--nonce <number>', 'nonce of the volume, 1 to 2^64 - 1 (default: the time in microseconds)')
+    .option('--uuid <uuid>', 'UUID of the volume (default: a random one)', parseUuid)
+    .option(
+      '--nonce <number>',
+      'nonce of the volume, 1 to 2^64 - 1 (default: the time in microseconds)',
+      parseNonce,
+    )
     .option('-v, --verbose', 'say more')
     .option('--dry-run', 'check everything, write nothing')
     .option('--json', 'print one JSON object')
@@ -59,16 +60,15 @@ export function formatCommand(name = 'format'): Command {
 }
 
 async function format(path: string, options: FormatOptions): Promise<void> {
-  const { size, logicalSize, udsMemorySize, nonce, uuid } = options
   const request: FormatRequest = {
     path,
-    sizeBytes: size === undefined ? undefined : parseSize(size, '--size'),
-    logicalBytes: logicalSize === undefined ? undefined : parseSize(logicalSize, '--logical-size'),
+    sizeBytes: options.size,
+    logicalBytes: options.logicalSize,
     slabBits: options.slabBits,
-    indexMemory: indexMemoryCode(udsMemorySize),
+    indexMemory: indexMemoryCode(options.udsMemorySize),
     indexSparse: options.udsSparse === true,
-    nonce: nonce === undefined ? clockNonce() : parseNonce(nonce),
-    uuid: uuid === undefined ? randomUuid() : parseUuid(uuid),
+    nonce: options.nonce ?? clockNonce(),
+    uuid: options.uuid ?? randomUuid(),
     force: options.force === true,
     dryRun: options.dryRun === true,
   }

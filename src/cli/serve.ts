@@ -12,17 +12,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 
 import { VdoError } from '../base/errors.js'
-import { humanSize, parseSize } from '../base/sizes.js'
+import { humanSize } from '../base/sizes.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import type { VdoStatistics } from '../engine/statistics.js'
-import { DEFAULT_SLAB_BITS, MAXIMUM_SLAB_BITS, MINIMUM_SLAB_BITS } from '../format/constants.js'
+import { DEFAULT_SLAB_BITS } from '../format/constants.js'
 import { statFile } from '../host/system-reason.js'
 import { controlPath } from '../server/control/control-path.js'
 import { type ControlServer, serveControl } from '../server/control/control-server.js'
 import { requireFree } from '../server/nbd/listen.js'
 import { type NbdServer, serveNbd } from '../server/nbd/nbd-server.js'
 import { type NbdAddress, parseNbdUri } from '../server/nbd/uri.js'
-import { badArgument, wholeNumber } from './arguments.js'
+import { badArgument, readSlabBits, SLAB_BITS, sizeInBytes } from './arguments.js'
 import { ExitStatus } from './exit-status.js'
 import { FullnessWatch } from './fullness.js'
 import { createLog, LOG_LEVELS, type LogLevel, readLogLevel } from './log.js'
@@ -90,20 +90,15 @@ export function serveCommand(parts: ServeParts): Command {
     .option('--create', 'make the volume first if the file is missing or empty (default: refuse)')
     .addOption(
       new Option('--size <size>', 'with --create: size of the (sparse) file, up to 256T, default unit M')
-        .argParser((text) => parseSize(text, '--size'))
+        .argParser(sizeInBytes('--size'))
         .default(16 * GIB, '16G'),
     )
     .addOption(
       new Option('--logical-size <size>', 'with --create: size that clients see, 4K to 4P, default unit M')
-        .argParser((text) => parseSize(text, '--logical-size'))
+        .argParser(sizeInBytes('--logical-size'))
         .default(64 * GIB, '64G'),
     )
-    .option(
-      '--slab-bits <bits>',
-      `with --create: a slab has 2^bits blocks of 4K, ${MINIMUM_SLAB_BITS} to ${MAXIMUM_SLAB_BITS}`,
-      wholeNumber('--slab-bits', MINIMUM_SLAB_BITS, MAXIMUM_SLAB_BITS),
-      DEFAULT_SLAB_BITS,
-    )
+    .option('--slab-bits <bits>', `with --create: ${SLAB_BITS}`, readSlabBits, DEFAULT_SLAB_BITS)
     .option('--threads <profile>', "thread profile: 'default', 'tiny', 'wide', or a YAML file", 'default')
     .option(
       '--nbd <uri>',
