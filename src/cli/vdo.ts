@@ -3,7 +3,7 @@
 
 import { Command } from 'commander'
 
-import { indexMemoryCode } from '../format/index-memory.js'
+import { DEFAULT_INDEX_MEMORY } from '../format/index-memory.js'
 import { formatFile } from '../host/format-file.js'
 import { auditCommand } from './audit.js'
 import { benchCommand } from './bench.js'
@@ -16,9 +16,6 @@ import { type ServeParts, serveCommand } from './serve.js'
 import { statsCommand } from './stats.js'
 import { packageVersion } from './version.js'
 import { clockNonce, randomUuid } from './volume-identity.js'
-
-/** GiB of memory for the index of a volume that `serve` makes. */
-const INDEX_MEMORY = 0.25
 
 /** Loaded when they are wanted: other verbs, and help, need none of it. */
 const parts: ServeParts = {
@@ -38,7 +35,7 @@ const parts: ServeParts = {
   async format(how) {
     await formatFile({
       ...how,
-      indexMemory: indexMemoryCode(INDEX_MEMORY),
+      indexMemory: DEFAULT_INDEX_MEMORY,
       indexSparse: false,
       nonce: clockNonce(),
       uuid: randomUuid(),

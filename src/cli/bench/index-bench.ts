@@ -1,6 +1,6 @@
 /** The index part of `vdo bench`: which indexes are measured, and the table of what was measured. */
 import Table from 'cli-table3'
-import { indexMemoryCode } from '../../format/index-memory.js'
+import { DEFAULT_INDEX_MEMORY } from '../../format/index-memory.js'
 import { geometryOfMemory, type IndexGeometry } from '../../uds/geometry.js'
 import { type IndexRowResult, measureIndex } from './index-rows.js'
 import { NameStream } from './name-stream.js'
@@ -13,7 +13,7 @@ const SEED = 0x5eed
 export function measureIndexes(
   chapters: number,
   report: (result: IndexRowResult) => void,
-  geometry: IndexGeometry = geometryOfMemory(indexMemoryCode(0.25), false),
+  geometry: IndexGeometry = geometryOfMemory(DEFAULT_INDEX_MEMORY, false),
 ): IndexRowResult[] {
   const results: IndexRowResult[] = []
   for (const make of [() => new VolumeIndexBench(geometry), () => new WholeIndexBench(geometry)]) {

@@ -20,7 +20,6 @@ import { INDEX_ROWS, type IndexRowResult } from './index-rows.js'
 import { type Measured, measureRow } from './measure.js'
 import { BLOCK, ROWS, type Row, SPAN_BLOCKS } from './rows.js'
 
-const INDEX_MEMORY = DEFAULT_INDEX_MEMORY
 const GIB_BLOCKS = 262_144
 /** What the index of 0.25 GB takes, in whole pieces of the store in memory. */
 const INDEX_BLOCKS = 3 * GIB_BLOCKS
@@ -157,7 +156,7 @@ function makeStore(kind: string): BenchStore {
         physicalBlocks: PHYSICAL_BLOCKS,
         logicalBlocks: SPAN_BLOCKS,
         slabBits: SLAB_BITS,
-        indexMemory: INDEX_MEMORY,
+        indexMemory: DEFAULT_INDEX_MEMORY,
         indexSparse: false,
         nonce: BigInt(`0x${randomBytes(7).toString('hex')}1`),
         uuid: randomBytes(16),
