@@ -26,6 +26,7 @@ import { badArgument, readSlabBits, SLAB_BITS, sizeInBytes } from './arguments.j
 import { ExitStatus } from './exit-status.js'
 import { FullnessWatch } from './fullness.js'
 import { createLog, LOG_LEVELS, type LogLevel, readLogLevel } from './log.js'
+import { StopSignals } from './stop-signals.js'
 import { packageVersion } from './version.js'
 
 /** What this command needs of an open volume. */
@@ -366,41 +367,3 @@ function nbdClientPlace(uri: string): string {
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
-
-/**
- * Ctrl-C and its relatives: the first one asks to stop, a second Ctrl-C insists. One keystroke may arrive twice,
- * from the terminal and from a program such as npm that passes it on; a supervisor may repeat its request to stop
- * and never insists: it has SIGKILL.
- */
-class StopSignals {
-  readonly first: Promise<NodeJS.Signals>
-  seen = false
-  /** Until a volume is open there is nothing to save. */
-  onSecond = (): void => process.exit(ExitStatus.Failed)
-  private firstAt = 0
-
-  constructor() {
-    let stopAsked: (signal: NodeJS.Signals) => void = () => {}
-    this.first = new Promise((resolve) => {
-      stopAsked = resolve
-    })
-    const listener = (signal: NodeJS.Signals): void => {
-      const isEcho = this.seen && performance.now() - this.firstAt < ECHO_MS
-      if (this.seen && signal === 'SIGINT' && !isEcho) this.onSecond()
-      if (!this.seen) this.firstAt = performance.now()
-      this.seen = true
-      stopAsked(signal)
-    }
-    for (const signal of STOP_SIGNALS) process.on(signal, listener)
-  }
-
-  /** Nothing is left that could be lost. */
-  done(): void {
-    this.onSecond = () => process.exit()
-  }
-}
-
-/** What comes so soon after the first signal is the same one. */
-const ECHO_MS = 500
-
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
