@@ -6,6 +6,7 @@ import { Piscina } from 'piscina'
 import { RARE, type ScenarioReport } from '../sim/scenario.js'
 import { COUNTER_COUNT, Counter } from '../vio/counters.js'
 import { wholeNumber } from './arguments.js'
+import { ExitStatus } from './exit-status.js'
 import { runProgram } from './run-program.js'
 import { runSeed, type SeedResult } from './run-seed.js'
 
@@ -78,7 +79,7 @@ const program = new Command('sim')
         continue
       }
       failed.push(result.seed)
-      process.exitCode = 1
+      process.exitCode = ExitStatus.Failed
       process.stderr.write(`${result.failure}\n`)
       if (!options.keepGoing) break
     }
