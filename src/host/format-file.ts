@@ -1,8 +1,7 @@
 /**
  * Makes a VDO volume in a file or on a block device. Everything that can be refused is refused before the first
  * byte is written or a file is created: the sizes, the arithmetic, and what is on the device already. Then the
- * plan of format/volume-format.ts is carried out in its order. Zeros are written only where there are none yet,
- * so that a sparse file stays sparse.
+ * plan is carried out (carry-out-format.ts).
  */
 import {
   accessSync,
@@ -17,18 +16,11 @@ import {
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
-import { isZero } from '../base/bytes.js'
 import { VdoError } from '../base/errors.js'
-import { Status } from '../base/status.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import {
-  type FormatPlan,
-  type FormatWrite,
-  planFormat,
-  type VolumeParameters,
-} from '../format/volume-format.js'
+import { type FormatPlan, planFormat, type VolumeParameters } from '../format/volume-format.js'
 import { type BackingFile, closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
-import { FileDevice } from './file-device.js'
+import { type FormatProgress, formatOpenFile } from './carry-out-format.js'
 import { findSignatures } from './signatures.js'
 import { fileError, statFile } from './system-reason.js'
 import { lockStore } from './volume-lock.js'
@@ -44,8 +36,7 @@ export interface FormatRequest extends Omit<VolumeParameters, 'physicalBlocks' |
   readonly force?: boolean
   /** Checks everything and writes nothing. */
   readonly dryRun?: boolean
-  /** Hears how many of how many blocks are done, now and then. */
-  readonly progress?: (done: number, all: number) => void
+  readonly progress?: FormatProgress
 }
 
 export interface FormatOutcome {
@@ -59,8 +50,6 @@ export interface FormatOutcome {
 /** A device that somebody is just letting go of is tried this often, this many milliseconds apart. */
 const BUSY_TRIES = 25
 const BUSY_PAUSE_MS = 200
-
-const CHUNK_BLOCKS = 256
 
 /** Throws a VdoError for whatever it refuses: nothing has been written or created then. */
 export async function formatFile(request: FormatRequest): Promise<FormatOutcome> {
@@ -121,7 +110,7 @@ async function formatLocked(
   try {
     const file = await openWhenFree(path, createBlocks)
     try {
-      carryOut(plan, file, progress)
+      formatOpenFile(plan, file, progress)
     } finally {
       closeBackingFile(file)
     }
@@ -211,54 +200,6 @@ async function openWhenFree(path: string, createBlocks: number | undefined): Pro
       if (cause?.code !== 'EBUSY' || tried === BUSY_TRIES) throw error
       await delay(BUSY_PAUSE_MS)
     }
-  }
-}
-
-function carryOut({ writes }: FormatPlan, file: BackingFile, progress: FormatRequest['progress']): void {
-  const chunk = new Uint8Array(CHUNK_BLOCKS * BLOCK_SIZE)
-  let reason = ''
-  const device = new FileDevice(file, chunk, {
-    report: (sentence) => {
-      reason = sentence
-    },
-  })
-  const check = (status: Status): void => {
-    if (status !== Status.Success) throw new VdoError('VDO_IO_ERROR', reason)
-  }
-  const all = writes.reduce((sum, { blockCount }) => sum + blockCount, 0)
-  let done = 0
-  for (const [index, write] of writes.entries()) {
-    // The geometry block makes the volume: nothing that it leads to may be missing after a power cut.
-    if (index === writes.length - 1) check(device.sync())
-    carryOutOne(write, device, chunk, check, (blocks) => {
-      done += blocks
-      progress?.(done, all)
-    })
-  }
-  check(device.sync())
-}
-
-function carryOutOne(
-  { pbn, blockCount, bytes }: FormatWrite,
-  device: FileDevice,
-  chunk: Uint8Array,
-  check: (status: Status) => void,
-  moved: (blocks: number) => void,
-): void {
-  for (let done = 0; done < blockCount; ) {
-    const count = Math.min(CHUNK_BLOCKS, blockCount - done)
-    if (bytes !== undefined) {
-      chunk.set(bytes.subarray(done * BLOCK_SIZE, (done + count) * BLOCK_SIZE))
-      check(device.write(pbn + done, count, 0))
-    } else {
-      check(device.read(pbn + done, count, 0))
-      if (!isZero(chunk, 0, count * BLOCK_SIZE)) {
-        chunk.fill(0)
-        check(device.write(pbn + done, count, 0))
-      }
-    }
-    done += count
-    moved(count)
   }
 }
 

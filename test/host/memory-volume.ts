@@ -1,10 +1,9 @@
 /** A freshly formatted volume in shared memory, of 8 slabs of 32 MiB and the small index; and what to write to it. */
-import { crc32 } from 'node:zlib'
 import { Prng } from '../../src/base/prng.js'
 import { createRamSegments } from '../../src/device/ram-device.js'
 import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { indexRegionOf } from '../../src/format/index-region.js'
-import { planFormat } from '../../src/format/volume-format.js'
+import { formatMemory } from '../../src/host/carry-out-format.js'
 
 const BLOCK = 4096
 
@@ -24,25 +23,15 @@ export function formatInMemory({
   const indexBlocks = indexRegionOf(SMALL_INDEX_MEMORY, indexSparse).blockCount
   const physicalBlocks = 1 + indexBlocks + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
   const segments = createRamSegments(physicalBlocks)
-  const plan = planFormat(
-    {
-      physicalBlocks,
-      logicalBlocks,
-      slabBits,
-      indexMemory: SMALL_INDEX_MEMORY,
-      indexSparse,
-      nonce: 0x1234_5678_9abcn,
-      uuid: new Uint8Array(16).fill(7),
-    },
-    crc32,
-  )
-  for (const { pbn, blockCount, bytes } of plan.writes) {
-    for (let i = 0; i < blockCount; i++) {
-      const view = new Uint8Array(segments[0], (pbn + i) * BLOCK, BLOCK)
-      if (bytes === undefined) view.fill(0)
-      else view.set(bytes.subarray(i * BLOCK, (i + 1) * BLOCK))
-    }
-  }
+  const plan = formatMemory(segments, {
+    physicalBlocks,
+    logicalBlocks,
+    slabBits,
+    indexMemory: SMALL_INDEX_MEMORY,
+    indexSparse,
+    nonce: 0x1234_5678_9abcn,
+    uuid: new Uint8Array(16).fill(7),
+  })
   return { segments, plan, superBlockPbn: plan.geometry.dataRegionStart }
 }
 

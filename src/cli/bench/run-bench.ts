@@ -1,20 +1,19 @@
 /** The speeds of every row, on memory and on a file, for each profile and depth; and of the index by itself. */
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import Table from 'cli-table3'
 import { createRamSegments } from '../../device/ram-device.js'
 import { DEFAULT_INDEX_MEMORY } from '../../format/index-memory.js'
-import { planFormat } from '../../format/volume-format.js'
 import { auditFile, auditMemory } from '../../host/audit-file.js'
-import { closeBackingFile, openBackingFile } from '../../host/backing-file.js'
+import { formatMemory } from '../../host/carry-out-format.js'
+import { formatFile } from '../../host/format-file.js'
 import { openVolume } from '../../host/open-volume.js'
 import { loadProfile } from '../../host/profile.js'
 import type { AuditResult } from '../../repair/audit-report.js'
 import { ExitStatus } from '../exit-status.js'
 import { showProgress } from '../progress.js'
+import { clockNonce, randomUuid } from '../volume-identity.js'
 import { indexTable, measureIndexes } from './index-bench.js'
 import { INDEX_ROWS, type IndexRowResult } from './index-rows.js'
 import { type Measured, measureRow } from './measure.js'
@@ -25,7 +24,7 @@ const GIB_BLOCKS = 262_144
 const INDEX_BLOCKS = 3 * GIB_BLOCKS
 /** Room for the span twice over, because a scattered rewrite frees late. */
 const PHYSICAL_BLOCKS = INDEX_BLOCKS + SPAN_BLOCKS * 2 + GIB_BLOCKS
-const SLAB_BITS = 17
+const VOLUME = { slabBits: 17, indexMemory: DEFAULT_INDEX_MEMORY, indexSparse: false }
 
 interface Result extends Measured {
   readonly store: string
@@ -38,7 +37,7 @@ interface Result extends Measured {
 /** Where volumes lie, one after another. */
 interface BenchStore {
   readonly device: string | SharedArrayBuffer[]
-  format(): void
+  format(): Promise<void>
   /** How much the audit finds wrong with the volume, which is closed. */
   problems(): number
   remove(): void
@@ -128,7 +127,7 @@ async function runProfile(
           const tries: Measured[] = []
           let problems = 0
           for (let i = 0; i < options.repeats; i++) {
-            made.format()
+            await made.format()
             const shape = names === 'map' ? { index: null } : {}
             const volume = await openVolume({ device: made.device, threads: profile, shape })
             try {
@@ -150,33 +149,22 @@ async function runProfile(
 }
 
 function makeStore(kind: string): BenchStore {
-  const plan = () =>
-    planFormat(
-      {
-        physicalBlocks: PHYSICAL_BLOCKS,
-        logicalBlocks: SPAN_BLOCKS,
-        slabBits: SLAB_BITS,
-        indexMemory: DEFAULT_INDEX_MEMORY,
-        indexSparse: false,
-        nonce: BigInt(`0x${randomBytes(7).toString('hex')}1`),
-        uuid: randomBytes(16),
-      },
-      crc32,
-    )
+  const identity = () => ({ nonce: clockNonce(), uuid: randomUuid() })
   if (kind === 'memory') {
     const device = createRamSegments(PHYSICAL_BLOCKS)
     // The machine hands pages out at their first touch; a store that holds data was touched before. The index in
     // front of the data is written at leisure.
     for (const segment of device.slice(INDEX_BLOCKS / GIB_BLOCKS)) new Uint8Array(segment).fill(1)
-    const put = (block: number, bytes: Uint8Array | undefined) => {
-      const perSegment = device[0].byteLength / BLOCK
-      const view = new Uint8Array(device[Math.floor(block / perSegment)], (block % perSegment) * BLOCK, BLOCK)
-      if (bytes === undefined) view.fill(0)
-      else view.set(bytes)
-    }
     return {
       device,
-      format: () => eachBlock(plan().writes, put),
+      format: async () => {
+        formatMemory(device, {
+          ...VOLUME,
+          ...identity(),
+          physicalBlocks: PHYSICAL_BLOCKS,
+          logicalBlocks: SPAN_BLOCKS,
+        })
+      },
       problems: () => problemsOf(auditMemory(device)),
       remove: () => {},
     }
@@ -185,13 +173,15 @@ function makeStore(kind: string): BenchStore {
   const device = join(folder, 'bench.img')
   return {
     device,
-    format: () => {
-      const file = openBackingFile(device, { createBlocks: PHYSICAL_BLOCKS })
-      const zeros = new Uint8Array(BLOCK)
-      eachBlock(plan().writes, (block, bytes) => {
-        writeSync(file.descriptor, bytes ?? zeros, 0, BLOCK, block * BLOCK)
+    format: async () => {
+      await formatFile({
+        ...VOLUME,
+        ...identity(),
+        path: device,
+        sizeBytes: PHYSICAL_BLOCKS * BLOCK,
+        logicalBytes: SPAN_BLOCKS * BLOCK,
+        force: true,
       })
-      closeBackingFile(file)
     },
     problems: () => problemsOf(auditFile(device)),
     remove: () => rmSync(folder, { recursive: true, force: true }),
@@ -200,15 +190,6 @@ function makeStore(kind: string): BenchStore {
 
 function problemsOf({ kindCounts }: AuditResult): number {
   return Object.values(kindCounts).reduce((sum, count) => sum + count, 0)
-}
-
-function eachBlock(
-  writes: readonly { readonly pbn: number; readonly blockCount: number; readonly bytes?: Uint8Array }[],
-  put: (block: number, bytes: Uint8Array | undefined) => void,
-): void {
-  for (const { pbn, blockCount, bytes } of writes) {
-    for (let i = 0; i < blockCount; i++) put(pbn + i, bytes?.subarray(i * BLOCK, (i + 1) * BLOCK))
-  }
 }
 
 function table(results: readonly Result[]): string {
