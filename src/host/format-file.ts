@@ -10,7 +10,6 @@ import {
   fsyncSync,
   openSync,
   type Stats,
-  statSync,
   unlinkSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -87,7 +86,7 @@ async function formatPresent(
   stat: Stats,
 ): Promise<FormatOutcome> {
   requireWritable(path)
-  const overwritten = signaturesOn(path)
+  const overwritten = signaturesOn(path, presentSize(path, stat))
   if (overwritten.length > 0 && request.force !== true) {
     throw new VdoError(
       'VDO_IN_THE_WAY',
@@ -147,7 +146,7 @@ function sizeOnDevice({ path, sizeBytes }: FormatRequest, stat: Stats): number {
   if (!stat.isFile() && !stat.isBlockDevice()) {
     throw new VdoError('VDO_CANNOT_OPEN', `Cannot format ${path}: it is neither a file nor a block device`)
   }
-  const present = stat.isFile() ? stat.size : blockDeviceSize(path)
+  const present = presentSize(path, stat)
   if (sizeBytes === undefined) return present
   const wanted = wholeBlocks('size', sizeBytes) * BLOCK_SIZE
   if (stat.isFile() && wanted < present) {
@@ -174,14 +173,14 @@ function wholeBlocks(what: string, bytes: number): number {
   )
 }
 
-function blockDeviceSize(path: string): number {
+function presentSize(path: string, stat: Stats): number {
+  if (stat.isFile()) return stat.size
   const device = openBackingFile(path, { readOnly: true })
   closeBackingFile(device)
   return device.blockCount * BLOCK_SIZE
 }
 
-function signaturesOn(path: string): string[] {
-  const size = statSync(path).isFile() ? statSync(path).size : blockDeviceSize(path)
+function signaturesOn(path: string, size: number): string[] {
   const descriptor = openSync(path, constants.O_RDONLY)
   try {
     return findSignatures(fileReader(path, descriptor), size)
