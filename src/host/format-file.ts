@@ -3,15 +3,7 @@
  * byte is written or a file is created: the sizes, the arithmetic, and what is on the device already. Then the
  * plan is carried out (carry-out-format.ts).
  */
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fsyncSync,
-  openSync,
-  type Stats,
-  unlinkSync,
-} from 'node:fs'
+import { accessSync, closeSync, constants, fsyncSync, openSync, type Stats, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
@@ -67,54 +59,59 @@ export async function formatFile(request: FormatRequest): Promise<FormatOutcome>
 }
 
 async function formatNew(request: FormatRequest, plan: FormatPlan): Promise<FormatOutcome> {
+  const { path, dryRun } = request
   const outcome: FormatOutcome = { plan, created: true, overwritten: [] }
-  if (request.dryRun === true) return outcome
-  createEmpty(request.path)
-  try {
-    await formatLocked(request, plan, plan.superBlock.physicalBlocks)
-    syncFolderOf(request.path)
-  } catch (error) {
-    unlinkSync(request.path)
-    throw error
-  }
-  return outcome
+  if (dryRun === true) return outcome
+  createEmpty(path)
+  return whileLocked(path, async () => {
+    try {
+      await write(request, plan, plan.superBlock.physicalBlocks)
+      syncFolderOf(path)
+    } catch (error) {
+      unlinkSync(path)
+      throw error
+    }
+    return outcome
+  })
 }
 
-async function formatPresent(
-  { path, ...request }: FormatRequest,
-  plan: FormatPlan,
-  stat: Stats,
-): Promise<FormatOutcome> {
+function formatPresent(request: FormatRequest, plan: FormatPlan, stat: Stats): Promise<FormatOutcome> {
+  const { path, dryRun, force } = request
   requireWritable(path)
-  const overwritten = signaturesOn(path, presentSize(path, stat))
-  if (overwritten.length > 0 && request.force !== true) {
-    throw new VdoError(
-      'VDO_IN_THE_WAY',
-      `Cannot format ${path}: it holds ${overwritten.join(', ')}. Use --force to overwrite it`,
-    )
-  }
-  const isFile = stat.isFile()
-  if (request.dryRun === true) (await lockStore(path, 'Cannot format'))()
-  else await formatLocked({ path, ...request }, plan, isFile ? plan.superBlock.physicalBlocks : undefined)
-  return { plan, created: false, overwritten }
+  return whileLocked(path, async () => {
+    const overwritten = signaturesOn(path, presentSize(path, stat))
+    if (overwritten.length > 0 && force !== true) {
+      throw new VdoError(
+        'VDO_IN_THE_WAY',
+        `Cannot format ${path}: it holds ${overwritten.join(', ')}. Use --force to overwrite it`,
+      )
+    }
+    if (dryRun !== true)
+      await write(request, plan, stat.isFile() ? plan.superBlock.physicalBlocks : undefined)
+    return { plan, created: false, overwritten }
+  })
 }
 
-/** Writes the volume while nobody else may open it. */
-async function formatLocked(
+/** Nobody else can open, or make, a volume there meanwhile. */
+async function whileLocked<T>(path: string, act: () => Promise<T>): Promise<T> {
+  const unlock = await lockStore(path, 'Cannot format')
+  try {
+    return await act()
+  } finally {
+    unlock()
+  }
+}
+
+async function write(
   { path, progress }: FormatRequest,
   plan: FormatPlan,
   createBlocks: number | undefined,
 ): Promise<void> {
-  const unlock = await lockStore(path, 'Cannot format')
+  const file = await openWhenFree(path, createBlocks)
   try {
-    const file = await openWhenFree(path, createBlocks)
-    try {
-      formatOpenFile(plan, file, progress)
-    } finally {
-      closeBackingFile(file)
-    }
+    formatOpenFile(plan, file, progress)
   } finally {
-    unlock()
+    closeBackingFile(file)
   }
 }
 
