@@ -342,8 +342,13 @@ function suggestions(file: string, uri: string): string[] {
     `qemu-img convert -n -O raw some.img ${quoted}`,
     `fio --name=v --ioengine=nbd --uri=${quoted} --rw=randwrite --bs=4k --iodepth=64 --size=256m --verify=crc32c`,
     `sudo nbd-client ${nbdClientPlace(uri)} /dev/nbd0 -b 4096 && sudo mkfs.ext4 /dev/nbd0`,
-    `${thisProgram()} stats ${/^[\w./-]+$/.test(file) ? file : shellQuoted(file)}`,
+    `${thisProgram()} stats ${shellWord(file)}`,
   ]
+}
+
+/** Quoted only if it must be. */
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : shellQuoted(text)
 }
 
 function shellQuoted(text: string): string {
@@ -355,13 +360,16 @@ function thisProgram(): string {
   const path = process.argv[1] ?? ''
   if (basename(path) !== 'vdo.js') return 'vdo'
   const fromHere = relative(process.cwd(), path)
-  return `node ${fromHere.startsWith('..') ? path : fromHere}`
+  return `node ${shellWord(fromHere.startsWith('..') ? path : fromHere)}`
 }
 
 function nbdClientPlace(uri: string): string {
   const address = parseNbdUri(uri)
-  const name = address.name === '' ? '' : ` -N '${address.name}'`
-  return (address.kind === 'unix' ? `-unix '${address.path}'` : `${address.host} ${address.port}`) + name
+  const name = address.name === '' ? '' : ` -N ${shellQuoted(address.name)}`
+  return (
+    (address.kind === 'unix' ? `-unix ${shellQuoted(address.path)}` : `${address.host} ${address.port}`) +
+    name
+  )
 }
 
 function say(text: string): void {
