@@ -3,22 +3,17 @@
  * its share in a memory of its own, and such a memory has at most 4 GiB.
  */
 import { VdoError } from '../base/errors.js'
-import { type IndexShape, regionOfShape } from '../format/index-region.js'
+import { type IndexShape, MAX_INDEX_ZONES, regionOfShape, zoneMemoryBytes } from '../format/index-region.js'
+import { HEADER_BYTES } from '../uds/delta-index.js'
 
-/** The most zones, and the most bytes of one, less what keeps searches inside. */
-export const MAX_INDEX_ZONES = 16
+/** The most bytes of a zone, less what keeps searches inside. */
 export const MAX_ZONE_BYTES = 4 * 1024 ** 3 - 65536
-
-const MEMORY_UNIT = 65536
-/** Beside its bits a list has a header. */
-const LIST_BYTES = 64
 
 /** Bytes that the volume index of one of so many zones takes. */
 export function zoneIndexBytes(shape: IndexShape, zones: number): number {
   let bytes = 0
   for (const { memoryBytes, listCount } of regionOfShape(shape).subIndexes) {
-    bytes += Math.ceil(Math.floor(memoryBytes / zones) / MEMORY_UNIT) * MEMORY_UNIT
-    bytes += Math.ceil(listCount / zones) * LIST_BYTES
+    bytes += zoneMemoryBytes(memoryBytes, zones) + Math.ceil(listCount / zones) * HEADER_BYTES
   }
   return bytes
 }

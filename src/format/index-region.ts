@@ -25,7 +25,9 @@ const CHAPTERS_OF_SMALL = 4
 /** A sparse index has ten times the chapters, all but a twentieth of them sparse. */
 const SPARSE_FACTOR = 10
 /** One record of 32 is in the index for good; a sparse chapter keeps no others in it. */
-const SAMPLE_RATE = 32
+export const SAMPLE_RATE = 32
+/** The most zones among which an index is divided, and that save one. */
+export const MAX_INDEX_ZONES = 16
 
 const DELTA_PAGE_HEADER_SIZE = 20
 const DELTA_LIST_HEADER_BITS = 19
@@ -188,8 +190,17 @@ function subIndexSize(recordsPerChapter: number, chapters: number, reduction: nu
 
 /** The most bytes that a save of it takes: headers, what is kept for each list, the lists. */
 function subIndexSaveBytes({ listCount, memoryBytes }: SubIndexSize): number {
-  const memory = Math.ceil(memoryBytes / MEMORY_UNIT) * MEMORY_UNIT
-  return SUB_INDEX_HEADER_SIZE + SUB_INDEX_LIST_SIZE * listCount + memory
+  return SUB_INDEX_HEADER_SIZE + SUB_INDEX_LIST_SIZE * listCount + roundMemory(memoryBytes)
+}
+
+/** Bytes for the delta lists of one of so many zones. */
+export function zoneMemoryBytes(memoryBytes: number, zones: number): number {
+  return roundMemory(Math.floor(memoryBytes / zones))
+}
+
+/** Delta lists get memory in units. */
+export function roundMemory(bytes: number): number {
+  return Math.ceil(bytes / MEMORY_UNIT) * MEMORY_UNIT
 }
 
 function blocksFor(bytes: number): number {

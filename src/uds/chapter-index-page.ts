@@ -16,6 +16,7 @@
  * know. A page is looked at only after that: then its lists lie within it, whatever is in them.
  */
 import { equalsWords, readU16, readU64, writeU16, writeU32, writeU64 } from '../base/bytes.js'
+import { chapterAddress, chapterList } from '../format/record-name.js'
 import {
   deltaLength,
   equalsName,
@@ -26,7 +27,6 @@ import {
   readDelta,
 } from './delta-code.js'
 import { type IndexGeometry, PAGE_BYTES } from './geometry.js'
-import { chapterAddress, chapterList } from './record-name.js'
 import type { VolumeNonce } from './volume-index-save.js'
 
 const CHAPTER_OFFSET = 8

@@ -7,14 +7,13 @@
  * them, which costs duplicates and nothing else.
  */
 import { assert } from '../base/assert.js'
+import { roundMemory } from '../format/index-region.js'
+import { chapterAddress, chapterList } from '../format/record-name.js'
 import { LIST_START_BITS, PAGE_HEADER_BITS, PAGE_LIST_END, writePageHeader } from './chapter-index-page.js'
 import { copyBits, GUARD_BYTES, MAX_LIST_BITS, writeBits } from './delta-code.js'
 import { DeltaIndex, Insertion } from './delta-index.js'
 import { type IndexGeometry, PAGE_BYTES } from './geometry.js'
-import { chapterAddress, chapterList } from './record-name.js'
 import type { VolumeNonce } from './volume-index-save.js'
-
-const MEMORY_UNIT = 65536
 
 export class ChapterIndex {
   /** Entries that found no room in their list, and lists that found none on their pages. */
@@ -28,7 +27,7 @@ export class ChapterIndex {
     private readonly geometry: IndexGeometry,
     private readonly nonce: VolumeNonce,
   ) {
-    const memory = Math.ceil(((geometry.indexPagesPerChapter + 1) * PAGE_BYTES) / MEMORY_UNIT) * MEMORY_UNIT
+    const memory = roundMemory((geometry.indexPagesPerChapter + 1) * PAGE_BYTES)
     this.lists = new DeltaIndex(geometry.chapterCoding, geometry.listsPerChapter, memory)
   }
 

@@ -46,6 +46,7 @@ import { moveBits } from './move-bits.js'
 
 /** Words of a header, and which word is what. */
 const HEADER_WORDS = 16
+export const HEADER_BYTES = HEADER_WORDS * 4
 const START = 0
 const SHAPE = 1
 const OWNER = 2

@@ -16,6 +16,7 @@ import {
   type IndexShape,
   indexShapeOf,
   regionOfShape,
+  SAMPLE_RATE,
   type SubIndexSize,
 } from '../format/index-region.js'
 import { type DeltaCoding, deltaCoding } from './delta-code.js'
@@ -29,7 +30,6 @@ export const RECORDS_PER_PAGE = PAGE_BYTES / RECORD_BYTES
 /** Facts of every index. A cache's size is stored with the index, so it is one of them. */
 export const CACHE_CHAPTERS = 7
 export const VOLUME_INDEX_MEAN_DELTA = 4096
-export const SAMPLE_RATE = 32
 
 /** The bits of a name that order it within its list. */
 export const VOLUME_ADDRESS_BITS = 20

@@ -13,11 +13,11 @@
  */
 import { assert } from '../base/assert.js'
 import type { Bump } from '../base/bump.js'
+import { MAX_INDEX_ZONES } from '../format/index-region.js'
 import { CACHE_CHAPTERS, type IndexGeometry, PAGE_BYTES } from './geometry.js'
 import { pageMapEntries } from './index-page-map.js'
 import { OpenChapterMemory, openChapterCapacity } from './open-chapter.js'
 import { SparseList } from './sparse-list.js'
-import { MAX_INDEX_ZONES } from './volume-index.js'
 
 export interface IndexSizes {
   readonly zones: number

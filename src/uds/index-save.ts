@@ -13,6 +13,8 @@
  * the areas that `beginSave` or `latestSave` gave: `saveVolumeIndex`, `loadZone`; the rest is the keeper's (`loadMap`),
  * and `commitSave` comes when all are done. An index has to be at rest: no request in a zone, no chapter being written.
  */
+
+import { zoneOfName } from '../format/record-name.js'
 import type { IndexGeometry } from './geometry.js'
 import { IndexError, indexCorrupt } from './index-error.js'
 import type { IndexLayout } from './index-layout.js'
@@ -21,7 +23,7 @@ import type { OpenChapter } from './open-chapter.js'
 import { loadOpenChapter, saveOpenChapter } from './open-chapter-save.js'
 import type { SaveAreas } from './save-slot.js'
 import type { Steps } from './storage-steps.js'
-import { CHAPTER_LIMIT, type VolumeIndex, zoneOfName } from './volume-index.js'
+import { CHAPTER_LIMIT, type VolumeIndex } from './volume-index.js'
 import { loadVolumeIndex, saveVolumeIndex } from './volume-index-save.js'
 
 /** The chapters of an index: the open one, and the oldest that is still valid. */
@@ -111,7 +113,8 @@ export function* loadZone(
     if (high !== newest) throw indexCorrupt('volume index', `its open chapter is ${high}, wanted ${newest}`)
     if (high - low > mask) throw indexCorrupt('volume index', `it has chapters ${low} to ${high}`)
   }
-  const isOwn = (names: Uint8Array, at: number): boolean => zoneOfName(geometry, zones, names, at) === zone
+  const isOwn = (names: Uint8Array, at: number): boolean =>
+    zoneOfName(geometry.subIndexes, zones, names, at) === zone
   return yield* loadOpenChapter(openChapter, isOwn, geometry.recordsPerChapter, areas.openChapter)
 }
 

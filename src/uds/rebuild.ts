@@ -18,6 +18,8 @@
  *
  * Each thread rebuilds the volume indexes that it has, all of the zones or some; names of others are passed over.
  */
+
+import { chapterList, isSample, zoneOfName } from '../format/record-name.js'
 import {
   chapterOfPage,
   DAMAGED_LIST,
@@ -32,10 +34,9 @@ import { indexCorrupt } from './index-error.js'
 import type { IndexLayout } from './index-layout.js'
 import type { IndexPageMap } from './index-page-map.js'
 import { type ChapterRange, validRange } from './index-save.js'
-import { chapterList, isSample } from './record-name.js'
 import { findInRecordPage, NO_RECORD } from './record-page.js'
 import type { Steps } from './storage-steps.js'
-import { type VolumeIndex, zoneOfName } from './volume-index.js'
+import type { VolumeIndex } from './volume-index.js'
 import { readPage, VolumePages } from './volume-pages.js'
 import { findChapters } from './volume-scan.js'
 
@@ -99,7 +100,7 @@ class Replay {
       for (let record = 0; record < RECORDS_PER_PAGE; record++) {
         const at = record * RECORD_BYTES
         if (samplesOnly && !isSample(records, at)) continue
-        const zone = zoneOfName(geometry, this.zones, records, at)
+        const zone = zoneOfName(geometry.subIndexes, this.zones, records, at)
         const volumeIndex = this.byZone[zone]
         if (volumeIndex === undefined) continue
         const doubtful = replayName(volumeIndex, chapter, records, at)

@@ -18,6 +18,7 @@
  */
 import { assert } from '../base/assert.js'
 import { readBig64, readU32, writeBig64, writeU32 } from '../base/bytes.js'
+import { MAX_INDEX_ZONES } from '../format/index-region.js'
 import { IndexError, indexCorrupt } from './index-error.js'
 import { saveNonceOf } from './index-nonces.js'
 import {
@@ -29,7 +30,6 @@ import {
   SOLE_INSTANCE,
   TableType,
 } from './region-table.js'
-import { MAX_INDEX_ZONES } from './volume-index.js'
 import type { Area } from './volume-index-save.js'
 
 const UNSAVED_PAYLOAD_BYTES = 24

@@ -9,11 +9,11 @@
  * entered. Owned by whoever writes chapters.
  */
 import { assert } from '../base/assert.js'
+import { chapterAddress, chapterList } from '../format/record-name.js'
 import { BitWriter } from './bit-writer.js'
 import { LIST_START_BITS, PAGE_HEADER_BITS, PAGE_LIST_END, writePageHeader } from './chapter-index-page.js'
 import { type DeltaCoding, deltaLength, MAX_LIST_BITS, NAME_BITS, NAME_BYTES } from './delta-code.js'
 import { type IndexGeometry, PAGE_BYTES, RECORDS_PER_PAGE } from './geometry.js'
-import { chapterAddress, chapterList } from './record-name.js'
 import type { VolumeNonce } from './volume-index-save.js'
 
 /** The list of a place that holds no record of its own. */

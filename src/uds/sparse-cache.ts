@@ -1,11 +1,12 @@
 /**
  * How a zone looks at the sparse chapters whose index is in memory: in the order of its list.
  */
+
+import { chapterList } from '../format/record-name.js'
 import { DAMAGED_LIST, findInIndexPage, NO_RECORD_PAGE } from './chapter-index-page.js'
 import { CACHE_CHAPTERS, type IndexGeometry, PAGE_BYTES } from './geometry.js'
 import type { IndexMemory } from './index-memory.js'
 import type { IndexPageMap } from './index-page-map.js'
-import { chapterList } from './record-name.js'
 import { NO_CHAPTER, SparseList } from './sparse-list.js'
 
 export class SparseCache {

@@ -20,15 +20,10 @@
  * | 8        | `z` and zeros                                                                      |
  */
 import { readU32 } from '../base/bytes.js'
+import { MAX_INDEX_ZONES } from '../format/index-region.js'
 import { indexCorrupt } from './index-error.js'
 import { AreaReader, AreaWriter, paused, type Steps } from './storage-steps.js'
-import {
-  CHAPTER_LIMIT,
-  MAX_ADDRESS,
-  MAX_INDEX_ZONES,
-  type SubIndex,
-  type VolumeIndex,
-} from './volume-index.js'
+import { CHAPTER_LIMIT, MAX_ADDRESS, type SubIndex, type VolumeIndex } from './volume-index.js'
 
 const SPARSE_MARK = 'MI6-0001'
 const PART_MARK = 'MI5-0005'

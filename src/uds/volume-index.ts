@@ -14,19 +14,14 @@
  * Invariant: of every entry, chapter - flush chapter of its list is at most the mask.
  */
 import { assert } from '../base/assert.js'
-import type { SubIndexSize } from '../format/index-region.js'
+import { MAX_INDEX_ZONES, type SubIndexSize, zoneMemoryBytes } from '../format/index-region.js'
+import { isSample, volumeAddress, volumeList } from '../format/record-name.js'
 import { deltaCoding } from './delta-code.js'
 import { DeltaIndex, type Insertion } from './delta-index.js'
 import { type IndexGeometry, VOLUME_ADDRESS_BITS } from './geometry.js'
-import { isSample, volumeAddress, volumeList } from './record-name.js'
 
 /** Chapters are kept in 32 bits: at 65,536 blocks of 4 KiB a chapter, that is 2^60 bytes written. */
 export const CHAPTER_LIMIT = 2 ** 32
-
-const MEMORY_UNIT = 65536
-
-/** The most zones that an index has. */
-export const MAX_INDEX_ZONES = 16
 
 /** One part of the volume index. */
 export class SubIndex {
@@ -58,7 +53,7 @@ export class SubIndex {
     const perZone = Math.ceil(size.listCount / zones)
     this.firstList = zone * perZone
     this.listCount = Math.min(perZone, size.listCount - this.firstList)
-    const memory = Math.ceil(Math.floor(size.memoryBytes / zones) / MEMORY_UNIT) * MEMORY_UNIT
+    const memory = zoneMemoryBytes(size.memoryBytes, zones)
     this.maxBits = Math.floor(((memory * zones - size.targetFreeBytes) * 8) / zones)
     this.bitsPerChapter = Math.floor(size.bitsPerChapter / zones)
     this.mask = 2 ** size.chapterBits - 1
@@ -212,14 +207,6 @@ export class VolumeIndex {
   private partOf(names: Uint8Array, at: number): SubIndex {
     return this.geometry.sparse && isSample(names, at) ? this.parts[1]! : this.parts[0]!
   }
-}
-
-/** The zone that a name belongs to. */
-export function zoneOfName(geometry: IndexGeometry, zones: number, names: Uint8Array, at: number): number {
-  if (zones === 1) return 0
-  const size = geometry.subIndexes[geometry.sparse && isSample(names, at) ? 1 : 0]!
-  const list = volumeList(names, at, size.listCount, 1 / size.listCount)
-  return Math.floor(list / Math.ceil(size.listCount / zones))
 }
 
 /** The highest address in a list. */

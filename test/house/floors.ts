@@ -29,6 +29,7 @@ export const FOLDERS: readonly Folder[] = [
       // Which zone of the index a name belongs to follows from the sizes of the index.
       'src/format/index-memory.ts',
       'src/format/index-region.ts',
+      'src/format/record-name.ts',
       // A vio's context names how a zone sends, which is a contract of the reactor and no more than a type.
       'src/reactor/zone.ts',
     ],

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { chapterAddress, chapterList } from '../../src/format/record-name.js'
 import { ChapterIndex } from '../../src/uds/chapter-index.js'
 import {
   admitIndexPage,
@@ -12,7 +13,6 @@ import {
   walkIndexPage,
 } from '../../src/uds/chapter-index-page.js'
 import { PAGE_BYTES, RECORD_BYTES, RECORDS_PER_PAGE } from '../../src/uds/geometry.js'
-import { chapterAddress, chapterList } from '../../src/uds/record-name.js'
 import { readVolumePage, writtenSlots } from './chapter-samples.js'
 import { openSample, SAMPLE_NAMES, type Sample } from './uds-samples.js'
 

@@ -1,15 +1,15 @@
 /** Indexes in memory, and what they hold, as digests and as plain answers. */
 import { createHash } from 'node:crypto'
 import { Bump } from '../../src/base/bump.js'
+import { chapterList, zoneOfName } from '../../src/format/record-name.js'
 import { findInIndexPage } from '../../src/uds/chapter-index-page.js'
 import { type IndexGeometry, PAGE_BYTES, RECORD_BYTES } from '../../src/uds/geometry.js'
 import type { IndexLayout, IndexPlace } from '../../src/uds/index-layout.js'
 import { IndexPageMap } from '../../src/uds/index-page-map.js'
 import type { IndexContent } from '../../src/uds/index-save.js'
 import { NO_PLACE, OpenChapter, OpenChapterMemory, openChapterCapacity } from '../../src/uds/open-chapter.js'
-import { chapterList } from '../../src/uds/record-name.js'
 import { findInRecordPage, NO_RECORD } from '../../src/uds/record-page.js'
-import { VolumeIndex, zoneOfName } from '../../src/uds/volume-index.js'
+import { VolumeIndex } from '../../src/uds/volume-index.js'
 import { readPage } from '../../src/uds/volume-pages.js'
 import { sampleName } from './sample-names.js'
 import type { MapStorage, Sample } from './uds-samples.js'
@@ -93,7 +93,7 @@ export class PlainReader {
   answer(name: Uint8Array): Answer {
     const { geometry } = this.layout
     const { zones, pageMap } = this.content
-    const { volumeIndex, openChapter } = zones[zoneOfName(geometry, zones.length, name, 0)]!
+    const { volumeIndex, openChapter } = zones[zoneOfName(geometry.subIndexes, zones.length, name, 0)]!
     if (!volumeIndex.search(name, 0)) return NOTHING
     const { chapter } = volumeIndex
     if (chapter === this.newest) {

@@ -4,6 +4,7 @@
  */
 import { Bump } from '../../src/base/bump.js'
 import type { Prng } from '../../src/base/prng.js'
+import { zoneOfName } from '../../src/format/record-name.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { IndexKeeper } from '../../src/uds/index-keeper.js'
 import type { IndexLayout } from '../../src/uds/index-layout.js'
@@ -25,7 +26,6 @@ import {
 } from '../../src/uds/index-save.js'
 import { rebuildIndex } from '../../src/uds/rebuild.js'
 import { type Steps, type StorageCommand, StorageOp } from '../../src/uds/storage-steps.js'
-import { zoneOfName } from '../../src/uds/volume-index.js'
 import { type IndexCount, ZoneIndex } from '../../src/uds/zone-index.js'
 import type { MapStorage } from './uds-samples.js'
 
@@ -157,7 +157,7 @@ export class LocalIndex {
     kinds[row] = kind
     names.set(name, row * 16)
     if (offered !== undefined) data.set(offered, row * 16)
-    this.zones[zoneOfName(this.layout.geometry, this.zones.length, name, 0)]!.submit(row)
+    this.zones[zoneOfName(this.layout.geometry.subIndexes, this.zones.length, name, 0)]!.submit(row)
   }
 
   /** One request from its beginning to its end. */

@@ -2,12 +2,11 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Prng } from '../../src/base/prng.js'
 import type { IndexShape } from '../../src/format/index-region.js'
+import { isSample, zoneOfName } from '../../src/format/record-name.js'
 import { smallIndexShape } from '../../src/uds/geometry.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { IndexLocation, IndexRequest } from '../../src/uds/index-requests.js'
 import { openChapterCapacity } from '../../src/uds/open-chapter.js'
-import { isSample } from '../../src/uds/record-name.js'
-import { zoneOfName } from '../../src/uds/volume-index.js'
 import { IndexCount } from '../../src/uds/zone-index.js'
 import type { LocalIndex, LocalOptions } from './local-index.js'
 import { NaiveIndex, type NaiveKind } from './naive-index.js'
@@ -81,7 +80,7 @@ function agree(index: LocalIndex, list: readonly Run[], requests: number): void 
   const zones = index.zones.length
   const capacity = openChapterCapacity(geometry, zones)
   const naive = new NaiveIndex(geometry.chapters, capacity, zones, (i) =>
-    zoneOfName(geometry, zones, bytesOf(i), 0),
+    zoneOfName(geometry.subIndexes, zones, bytesOf(i), 0),
   )
   const data = new Uint8Array(16)
   let asked = 0
@@ -189,7 +188,9 @@ function flood(index: LocalIndex, prng: Prng, requests: number, nameCount: numbe
   const { geometry } = index.layout
   const names = Array.from({ length: nameCount }, (_, i) => nameOf(i))
   const traces: Trace[] = names.map(() => ({ data: [], first: 0, last: 0 }))
-  const zoneOf = names.map((name) => index.zones[zoneOfName(geometry, index.zones.length, name, 0)]!)
+  const zoneOf = names.map(
+    (name) => index.zones[zoneOfName(geometry.subIndexes, index.zones.length, name, 0)]!,
+  )
   const samples = names.map((name) => !geometry.sparse || isSample(name, 0))
   const flights = new Map<number, Flight>()
   const busy = new Set<number>()

@@ -7,7 +7,7 @@ import {
   isSample,
   volumeAddress,
   volumeList,
-} from '../../src/uds/record-name.js'
+} from '../../src/format/record-name.js'
 
 /** The fields by the definition, on whole integers. */
 function twin(name: Uint8Array, volumeLists: number, chapterLists: number) {

@@ -9,7 +9,7 @@
  *
  * `at` is where the name starts in `names`. Nothing here allocates.
  */
-import { SAMPLE_RATE } from './geometry.js'
+import { SAMPLE_RATE, type SubIndexSize } from './index-region.js'
 
 /** The address in the volume index: 20 bits. */
 export function volumeAddress(names: Uint8Array, at: number): number {
@@ -39,4 +39,16 @@ export function chapterList(names: Uint8Array, at: number, listCount: number): n
 /** Whether a sparse index keeps the name for all chapters. */
 export function isSample(names: Uint8Array, at: number): boolean {
   return (names[at + 15] & (SAMPLE_RATE - 1)) === 0
+}
+
+/** The index zone of a name: lists are dealt out in runs. `parts` are those of the volume index. */
+export function zoneOfName(
+  parts: readonly SubIndexSize[],
+  zones: number,
+  names: Uint8Array,
+  at: number,
+): number {
+  if (zones === 1) return 0
+  const { listCount } = parts[parts.length > 1 && isSample(names, at) ? 1 : 0]!
+  return Math.floor(volumeList(names, at, listCount, 1 / listCount) / Math.ceil(listCount / zones))
 }
