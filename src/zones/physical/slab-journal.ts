@@ -108,7 +108,7 @@ export class SlabJournal {
     return this.tail - this.head
   }
 
-  /** The last sequence before the tail, for a replay; head > this when the journal is empty. */
+  /** No block that was written is needed any more. */
   get isEmpty(): boolean {
     return this.head === this.tail
   }
@@ -147,7 +147,7 @@ export class SlabJournal {
     const { keeper, slab } = this
     keeper.roomMade()
     const { entries } = keeper
-    const { shape, volume, counters } = keeper.context
+    const { volume, counters } = keeper.context
     const queue = slab.local
     this.isAdding = true
     while (!entries.isEmpty(queue)) {
@@ -161,8 +161,7 @@ export class SlabJournal {
         break
       }
       const isTree = keeper.isTreeEntry(entries.first(queue))
-      if (isTree && this.entryCount >= shape.slabJournalMixedEntriesPerBlock) {
-        // There is no room for the bitmap beside so many entries.
+      if (isTree && this.lacksRoomForBitmap) {
         this.commitTail()
         continue
       }
@@ -193,17 +192,12 @@ export class SlabJournal {
     const { keeper, slab } = this
     if (keeper.isReadOnly || !this.isNewer(recoverySequence, recoveryIndex)) return true
     if (slab.isRebuilt) slab.status = SlabStatus.RequiresScrubbing
-    // There is no room for the bitmap beside so many entries.
-    if (isTree && this.entryCount >= keeper.context.shape.slabJournalMixedEntriesPerBlock) this.commitTail()
+    if (isTree && this.lacksRoomForBitmap) this.commitTail()
     if (this.isWaitingToCommit || this.isPartialWriteOpen) return false
     if (this.entryCount === 0) this.startReplayBlock()
-    this.entryCount++
-    appendSlabJournalEntry(this.block, 0, sbn, isIncrement, isTree, recoverySequence, recoveryIndex)
-    this.pointSequence = recoverySequence
-    this.pointIndex = recoveryIndex
-    if (isTree) this.hasMapIncrements = true
-    this.adjustLock(this.position, -1)
-    if (this.isFull) this.commitTail()
+    const { position } = this
+    this.append(sbn, isIncrement, isTree, recoverySequence, recoveryIndex)
+    this.adjustLock(position, -1)
     return true
   }
 
@@ -406,6 +400,11 @@ export class SlabJournal {
     return this.entryCount >= room
   }
 
+  /** Beside so many entries the tail block has no room for the bitmap that the first of a tree page needs. */
+  private get lacksRoomForBitmap(): boolean {
+    return this.entryCount >= this.keeper.context.shape.slabJournalMixedEntriesPerBlock
+  }
+
   private createBlock(): void {
     if (this.block !== NO_BYTES) return
     this.block = new Uint8Array(BLOCK_SIZE)
@@ -479,12 +478,8 @@ export class SlabJournal {
     }
     const sbn = (isDecrement ? vios.mappedPbn[vio] : vios.newPbn[vio]) - slab.origin
     const sequence = this.tail
-    const index = this.entryCount++
-    appendSlabJournalEntry(this.block, 0, sbn, !isDecrement, isTree, recoverySequence, recoveryIndex)
-    this.pointSequence = recoverySequence
-    this.pointIndex = recoveryIndex
-    if (isTree) this.hasMapIncrements = true
-    if (this.isFull) this.commitTail()
+    const index = this.entryCount
+    this.append(sbn, !isDecrement, isTree, recoverySequence, recoveryIndex)
     if (!slab.isRebuilt) {
       // The scrubber will find the entry in the journal.
       this.adjustLock(position, -1)
@@ -495,6 +490,22 @@ export class SlabJournal {
     const status = slab.counts.change(change, sbn, sequence, index, position)
     if (status !== Status.Success) keeper.fail(status)
     keeper.entryDone(row, status)
+  }
+
+  /** Puts an entry into the tail block, which is written if that fills it: a vio may be there at once. */
+  private append(
+    sbn: number,
+    isIncrement: boolean,
+    isTree: boolean,
+    recoverySequence: SequenceNumber,
+    recoveryIndex: number,
+  ): void {
+    this.entryCount++
+    appendSlabJournalEntry(this.block, 0, sbn, isIncrement, isTree, recoverySequence, recoveryIndex)
+    this.pointSequence = recoverySequence
+    this.pointIndex = recoveryIndex
+    if (isTree) this.hasMapIncrements = true
+    if (this.isFull) this.commitTail()
   }
 
   /** Whether a recovery point lies behind that of the newest entry. */
