@@ -75,9 +75,10 @@ export class SlabModel {
     this.changes.push({ sequence, durableAt, index: 2 * index + 1, sbn: from.pbn - this.start, kind })
   }
 
-  /** Takes over the journal as it lies on the disk: its newest block, and those that a replay would read. */
+  /** Takes over the journal as it lies on the disk: the newest block that is counted, and those that a replay would read. */
   adopt(newest: number, blocks: readonly SlabJournalBlock[]): void {
     this.adopted = newest
+    this.countedWritten = newest
     this.nextSequence = newest + 1
     this.head = newest + 1
     for (const block of blocks) {
