@@ -15,10 +15,10 @@ import {
   SUMMARY_ENTRIES_PER_BLOCK,
   type SuperBlock,
   summaryEntry,
+  summaryPbn,
   TREE_PAGE,
 } from './decode.js'
 import type { OrderModel } from './order-model.js'
-import { summaryPbn } from './rules.js'
 import type { SlabModel } from './slab-model.js'
 
 /** The bytes of a block of the volume. */
@@ -59,8 +59,7 @@ function adoptPage(model: OrderModel, pbn: number, height: number, read: ReadBlo
 
 function adoptSlab(model: OrderModel, slab: SlabModel, zones: number, read: ReadBlock): void {
   const { layout, journal } = model
-  const copy = slab.number % Math.max(zones, 1)
-  const summary = read(summaryPbn(layout.summaryOrigin, copy, slab.number))
+  const summary = read(summaryPbn(layout.summaryOrigin, zones, slab.number))
   const { tail, load, dirty } = summaryEntry(summary, slab.number % SUMMARY_ENTRIES_PER_BLOCK)
   if (tail === 0 && !load) return
   const blocks = journalBlocks(model, slab, tail, read)

@@ -16,14 +16,19 @@
 
 export const BLOCK = 4096
 const SECTOR = 512
-const SECTORS = 8
+export const SECTORS_PER_BLOCK = 8
 export const ENTRIES_PER_PAGE = 812
 const PAGE_ENTRIES_AT = 36
+const PAGE_ENTRY_BYTES = 5
 const JOURNAL_ENTRIES_PER_SECTOR = 31
 const JOURNAL_BITMAP_AT = 3933
 export const COUNTERS_PER_SECTOR = 504
-export const COUNTERS_PER_BLOCK = COUNTERS_PER_SECTOR * SECTORS
+export const COUNTERS_PER_BLOCK = COUNTERS_PER_SECTOR * SECTORS_PER_BLOCK
 export const SUMMARY_ENTRIES_PER_BLOCK = 2048
+/** The summary has a copy for each of the most zones that there can be. */
+const SUMMARY_COPIES = 16
+const SUMMARY_BLOCKS_PER_COPY = 4
+export const SUMMARY_BLOCKS = SUMMARY_COPIES * SUMMARY_BLOCKS_PER_COPY
 /** The count of a tree page, and a counter that only memory should have. */
 export const TREE_PAGE = 254
 export const PROVISIONAL = 255
@@ -135,7 +140,21 @@ export function decodePage(bytes: Uint8Array, nonce: bigint): Page {
 }
 
 export function pageEntry(bytes: Uint8Array, slot: number): Location {
-  return location(bytes, PAGE_ENTRIES_AT + 5 * slot)
+  return location(bytes, PAGE_ENTRIES_AT + PAGE_ENTRY_BYTES * slot)
+}
+
+/** The slots whose entries differ between two states of a page; where there are no bytes there are zeros. */
+export function changedEntries(before: Uint8Array, after: Uint8Array): number[] {
+  const slots: number[] = []
+  for (let slot = 0; slot < ENTRIES_PER_PAGE; slot++) {
+    const at = PAGE_ENTRIES_AT + PAGE_ENTRY_BYTES * slot
+    for (let i = at; i < at + PAGE_ENTRY_BYTES; i++) {
+      if (after[i] === (before[i] ?? 0)) continue
+      slots.push(slot)
+      break
+    }
+  }
+  return slots
 }
 
 export function decodeJournalBlock(bytes: Uint8Array): JournalBlock {
@@ -144,7 +163,7 @@ export function decodeJournalBlock(bytes: Uint8Array): JournalBlock {
   const count = u16(bytes, 33)
   const entries: JournalBlockEntry[] = []
   let isWhole = true
-  for (let sector = 1; sector < SECTORS && entries.length < count; sector++) {
+  for (let sector = 1; sector < SECTORS_PER_BLOCK && entries.length < count; sector++) {
     const at = sector * SECTOR
     const here = Math.min(count - entries.length, JOURNAL_ENTRIES_PER_SECTOR)
     isWhole &&= bytes[at] === check && bytes[at + 1] === recoveries && bytes[at + 2] === here
@@ -207,12 +226,24 @@ export function counter(bytes: Uint8Array, index: number): number {
   return bytes[sector * SECTOR + 8 + (index % COUNTERS_PER_SECTOR)]!
 }
 
+/**
+ * The block that has a slab's entry, in the copy of the summary that counts after a run with so many physical zones;
+ * of a volume that was never saved the first one does.
+ */
+export function summaryPbn(summaryOrigin: number, zones: number, slab: number): number {
+  const copy = slab % Math.max(zones, 1)
+  return summaryOrigin + copy * SUMMARY_BLOCKS_PER_COPY + Math.floor(slab / SUMMARY_ENTRIES_PER_BLOCK)
+}
+
+/** The first slab that block `index` of the summary has an entry of. */
+export function firstSlabOf(index: number): number {
+  return (index % SUMMARY_BLOCKS_PER_COPY) * SUMMARY_ENTRIES_PER_BLOCK
+}
+
 export function summaryEntry(bytes: Uint8Array, index: number): SummaryEntry {
   const flags = bytes[2 * index + 1]!
   return { tail: bytes[2 * index]!, load: (flags & 0x40) !== 0, dirty: (flags & 0x80) !== 0 }
 }
-
-export const SECTORS_PER_BLOCK = SECTORS
 
 function location(bytes: Uint8Array, at: number): Location {
   return { state: bytes[at]! & 15, pbn: (bytes[at]! >> 4) * 2 ** 32 + u32(bytes, at + 1) }

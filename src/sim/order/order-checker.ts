@@ -10,17 +10,20 @@ import type { IoLog } from '../../device/logging-device.js'
 import { adoptDisk, type ReadBlock } from './adopt-disk.js'
 import {
   BLOCK,
+  changedEntries,
   commitPoint,
   decodeJournalBlock,
   decodePage,
   decodeSlabJournalBlock,
   decodeSuperBlock,
-  ENTRIES_PER_PAGE,
+  firstSlabOf,
   pageEntry,
   State,
+  SUMMARY_BLOCKS,
   SUMMARY_ENTRIES_PER_BLOCK,
   type SuperBlock,
   summaryEntry,
+  summaryPbn,
 } from './decode.js'
 import { JournalModel } from './journal-model.js'
 import type {
@@ -33,7 +36,7 @@ import type {
   SummaryFact,
   Write,
 } from './order-model.js'
-import { RULES, type Rule, summaryPbn } from './rules.js'
+import { RULES, type Rule } from './rules.js'
 import { SlabModel } from './slab-model.js'
 import { StableDisk, type Version } from './stable-disk.js'
 
@@ -49,11 +52,7 @@ export class OrderViolation extends Error {
   }
 }
 
-const SUMMARY_COPIES = 16
-const BLOCKS_PER_COPY = 4
 const NO_BYTES = new Uint8Array(0)
-const PAGE_ENTRIES_AT = 36
-const PAGE_ENTRY_BYTES = 5
 
 export class OrderChecker implements IoLog, OrderModel {
   readonly nonce: bigint
@@ -99,7 +98,7 @@ export class OrderChecker implements IoLog, OrderModel {
           room,
         ),
     )
-    this.summaryEnd = layout.summaryOrigin + SUMMARY_COPIES * BLOCKS_PER_COPY
+    this.summaryEnd = layout.summaryOrigin + SUMMARY_BLOCKS
     this.disk = new StableDisk<Fact>(
       (version) => this.written(version),
       (version) => this.stabilized(version),
@@ -111,7 +110,7 @@ export class OrderChecker implements IoLog, OrderModel {
   writeBegun(request: number, block: number, bytes: Uint8Array): void {
     if (this.read !== null && !this.hears(request, block, bytes, this.read)) return
     const versions: Version<Fact>[] = []
-    this.isLoading = bytes.length === SUMMARY_COPIES * BLOCKS_PER_COPY * BLOCK
+    this.isLoading = bytes.length === SUMMARY_BLOCKS * BLOCK
     for (let i = 0; i * BLOCK < bytes.length; i++) {
       const pbn = block + i + this.deviceOffset
       const write = { pbn, bytes: bytes.subarray(i * BLOCK, (i + 1) * BLOCK) }
@@ -198,11 +197,11 @@ export class OrderChecker implements IoLog, OrderModel {
   possiblyCounted(slab: number): readonly Counted[] {
     const zones = new Set<number>()
     for (const { fact } of this.disk.possible(this.layout.superBlockPbn)) {
-      if (fact.kind === 'super block') zones.add(Math.max(fact.superBlock.zones, 1))
+      if (fact.kind === 'super block') zones.add(fact.superBlock.zones)
     }
     const counted: Counted[] = []
-    for (const copy of new Set([...zones].map((count) => slab % count))) {
-      const pbn = summaryPbn(this.layout.summaryOrigin, copy, slab)
+    const { summaryOrigin } = this.layout
+    for (const pbn of new Set([...zones].map((count) => summaryPbn(summaryOrigin, count, slab)))) {
       for (const { fact } of this.disk.possible(pbn)) {
         const here = fact.kind === 'summary' ? fact.counted.get(slab) : undefined
         if (here !== undefined) counted.push(here)
@@ -211,9 +210,8 @@ export class OrderChecker implements IoLog, OrderModel {
     return counted
   }
 
-  stablyCounted(slab: number): Counted | null {
-    const zones = Math.max(this.stableSuperBlock?.zones ?? 1, 1)
-    const fact = this.disk.stable(summaryPbn(this.layout.summaryOrigin, slab % zones, slab))?.fact
+  stablyCounted(slab: number, zones = this.stableSuperBlock?.zones ?? 1): Counted | null {
+    const fact = this.disk.stable(summaryPbn(this.layout.summaryOrigin, zones, slab))?.fact
     return fact?.kind === 'summary' ? (fact.counted.get(slab) ?? null) : null
   }
 
@@ -246,7 +244,8 @@ export class OrderChecker implements IoLog, OrderModel {
   private takePage(write: Write): Fact {
     const { pbn, bytes } = write
     const page = decodePage(bytes, this.nonce)
-    const changed = this.changedSlots(pbn, bytes)
+    // What was no page before is as good as an empty one.
+    const changed = changedEntries(this.disk.newest(pbn), bytes)
     this.judge(RULES.page, { ...write, page, changed })
     const newest = new Map<number, number>()
     for (const slot of new Set([...changed, ...this.journal.pendingSlotsOf(pbn)])) {
@@ -254,21 +253,6 @@ export class OrderChecker implements IoLog, OrderModel {
       if (entry !== undefined) newest.set(slot, entry.number)
     }
     return { kind: 'page', page, shown: this.journal.show(pbn, newest) }
-  }
-
-  /** What was no page before is as good as an empty one. */
-  private changedSlots(pbn: number, bytes: Uint8Array): number[] {
-    const before = this.disk.newest(pbn)
-    const slots: number[] = []
-    for (let slot = 0; slot < ENTRIES_PER_PAGE; slot++) {
-      const at = PAGE_ENTRIES_AT + slot * PAGE_ENTRY_BYTES
-      for (let i = at; i < at + PAGE_ENTRY_BYTES; i++) {
-        if (bytes[i] === (before[i] ?? 0)) continue
-        slots.push(slot)
-        break
-      }
-    }
-    return slots
   }
 
   private takeJournalBlock(write: Write): Fact {
@@ -303,7 +287,7 @@ export class OrderChecker implements IoLog, OrderModel {
 
   private summaryFact(write: Write, before: SummaryFact['counted'], isJudged: boolean): SummaryFact {
     const { bytes, pbn } = write
-    const first = ((pbn - this.layout.summaryOrigin) % BLOCKS_PER_COPY) * SUMMARY_ENTRIES_PER_BLOCK
+    const first = firstSlabOf(pbn - this.layout.summaryOrigin)
     const counted = new Map<number, Counted>()
     for (const slab of this.slabs.slice(first, first + SUMMARY_ENTRIES_PER_BLOCK)) {
       const { tail, load, dirty } = summaryEntry(bytes, slab.number - first)

@@ -110,8 +110,11 @@ export interface OrderModel {
   readonly hasHeardAll: boolean
   /** What summaries say of a slab that a crash may leave, in any copy that counts. */
   possiblyCounted(slab: number): readonly Counted[]
-  /** What the stable summary says of a slab, in the copy that counts; null while there is none. */
-  stablyCounted(slab: number): Counted | null
+  /**
+   * What the stable summary says of a slab, in the copy that counts, or would count after a run with so many zones;
+   * null while there is none.
+   */
+  stablyCounted(slab: number, zones?: number): Counted | null
   /** How far the heads of the journal may be by what is stable now. */
   readonly headLimits: HeadLimits
   /** The same when the flush began that ended last. */

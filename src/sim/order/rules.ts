@@ -61,7 +61,7 @@ export interface SuperWrite extends Write {
   readonly superBlock: SuperBlock
 }
 
-export const ANY_RULES: readonly Rule<Write>[] = [
+const ANY_RULES: readonly Rule<Write>[] = [
   {
     name: 'nothing after read-only',
     section: 'E9.4, E11.1 (36)',
@@ -83,7 +83,7 @@ export const ANY_RULES: readonly Rule<Write>[] = [
   },
 ]
 
-export const DATA_RULES: readonly Rule<Write>[] = [
+const DATA_RULES: readonly Rule<Write>[] = [
   {
     name: 'what is used is not overwritten',
     section: 'E11.1 (19)',
@@ -97,7 +97,7 @@ export const DATA_RULES: readonly Rule<Write>[] = [
   },
 ]
 
-export const JOURNAL_RULES: readonly Rule<JournalWrite>[] = [
+const JOURNAL_RULES: readonly Rule<JournalWrite>[] = [
   {
     name: 'journal blocks are whole',
     section: 'F5.1, F5.2',
@@ -284,7 +284,7 @@ export const JOURNAL_RULES: readonly Rule<JournalWrite>[] = [
   },
 ]
 
-export const PAGE_RULES: readonly Rule<PageWrite>[] = [
+const PAGE_RULES: readonly Rule<PageWrite>[] = [
   {
     name: 'pages name themselves',
     section: 'F4.2',
@@ -335,7 +335,7 @@ export const PAGE_RULES: readonly Rule<PageWrite>[] = [
   },
 ]
 
-export const SLAB_JOURNAL_RULES: readonly Rule<SlabJournalWrite>[] = [
+const SLAB_JOURNAL_RULES: readonly Rule<SlabJournalWrite>[] = [
   {
     name: 'slab journal blocks in order',
     section: 'F6.2',
@@ -414,7 +414,7 @@ export const SLAB_JOURNAL_RULES: readonly Rule<SlabJournalWrite>[] = [
   },
 ]
 
-export const REFERENCE_RULES: readonly Rule<ReferenceWrite>[] = [
+const REFERENCE_RULES: readonly Rule<ReferenceWrite>[] = [
   {
     name: 'entries before counts',
     section: 'F8 (7)',
@@ -478,7 +478,7 @@ export const REFERENCE_RULES: readonly Rule<ReferenceWrite>[] = [
   },
 ]
 
-export const SUMMARY_RULES: readonly Rule<SummaryWrite>[] = [
+const SUMMARY_RULES: readonly Rule<SummaryWrite>[] = [
   {
     name: 'slab journal before summary',
     section: 'F8 (5)',
@@ -529,7 +529,7 @@ export const SUMMARY_RULES: readonly Rule<SummaryWrite>[] = [
   },
 ]
 
-export const SUPER_RULES: readonly Rule<SuperWrite>[] = [
+const SUPER_RULES: readonly Rule<SuperWrite>[] = [
   {
     name: 'everything before clean',
     section: 'F8 (10)',
@@ -573,7 +573,7 @@ export const SUPER_RULES: readonly Rule<SuperWrite>[] = [
       if (state === State.ReadOnly) return null
       const lagging = model.slabs.find((slab) => {
         const now = model.stablyCounted(slab.number)
-        const then = stableCopy(model, slab.number, zones)
+        const then = model.stablyCounted(slab.number, zones)
         return now !== null && (then === null || then.newest < now.newest || (now.load && !then.load))
       })
       return lagging === undefined
@@ -603,19 +603,6 @@ export const RULES = {
   summary: SUMMARY_RULES,
   superBlock: SUPER_RULES,
 } as const
-
-const PAGES_OF_SUMMARY = 4
-const SLABS_PER_SUMMARY_BLOCK = 2048
-
-/** The block of a copy of the summary that has a slab's entry. */
-export function summaryPbn(summaryOrigin: number, copy: number, slab: number): number {
-  return summaryOrigin + copy * PAGES_OF_SUMMARY + Math.floor(slab / SLABS_PER_SUMMARY_BLOCK)
-}
-
-function stableCopy({ disk, layout }: OrderModel, slab: number, zones: number): Counted | null {
-  const fact = disk.stable(summaryPbn(layout.summaryOrigin, slab % Math.max(zones, 1), slab))?.fact
-  return fact?.kind === 'summary' ? (fact.counted.get(slab) ?? null) : null
-}
 
 /** The entries of a block that no earlier write of it had. */
 function newEntries(block: JournalBlock, { journal }: OrderModel): JournalBlock['entries'] {
