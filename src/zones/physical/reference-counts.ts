@@ -15,8 +15,8 @@
  * |-------------------------|--------|---------------|------------|---------------|----------|
  * | allocate, lock          | 255    |               |            |               |          |
  * | increment               | error  | 2             | +1         | error         | 1        |
- * | decrement, not locked   | error  | 0             | −1         | −1            | error    |
- * | decrement, locked       | error  | 255           | −1         | −1            | error    |
+ * | decrement, not locked   | error  | 0             | −1         | −1            | 0        |
+ * | decrement, locked       | error  | 255           | −1         | −1            | 255      |
  * | increment of a tree page| error  | error         | error      | error         | 254      |
  * | release of a provisional|        |               |            |               | 0        |
  *
@@ -374,14 +374,14 @@ export class ReferenceCounts {
         this.counters[sbn] = count + 1
         return true
       case Change.Decrement: {
-        if (count === REFERENCE_FREE || count === REFERENCE_PROVISIONAL) return false
-        if (count > 1) {
+        if (count === REFERENCE_FREE) return false
+        if (count > 1 && count !== REFERENCE_PROVISIONAL) {
           this.counters[sbn] = count - 1
           return true
         }
         const lock = locks.find(block)
         if (lock !== NO_LOCK) {
-          locks.assignProvisional(lock)
+          if (count === 1) locks.assignProvisional(lock)
           this.counters[sbn] = REFERENCE_PROVISIONAL
           return true
         }

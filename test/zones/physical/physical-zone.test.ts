@@ -12,6 +12,7 @@ import {
   LogicalOp,
   PhysicalOp,
 } from '../../../src/vio/opcodes.js'
+import { slabsOf } from './life.js'
 import { Rig, SHAPE, VOLUME } from './rig.js'
 
 const DATA = VOLUME.slabDataBlocks
@@ -67,6 +68,33 @@ describe('a physical zone', () => {
     expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(1)
     rig.send(PhysicalOp.UnlockDuplicate, agent)
     expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(0)
+  })
+
+  it('leaves a block that is only provisional to its lock when a reference is dropped', async () => {
+    const rig = await Rig.loaded()
+    const vio = rig.vio(0)
+    rig.send(PhysicalOp.Allocate, vio)
+    const block = rig.vios.allocatedPbn[vio]
+    expect(rig.drop(block)).to.equal(Status.Success)
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(1)
+    rig.vios.newPbn[vio] = block
+    rig.nextEntry(vio)
+    rig.send(PhysicalOp.Increment, vio)
+    expect(rig.vios.status[vio]).to.equal(Status.Success)
+    expect(slabsOf(rig)[0].counts.count(0)).to.equal(1)
+    expect(rig.bench.arena.boards.readOnlyReason).to.equal(Status.Success)
+  })
+
+  it('frees a block that is only provisional and not locked when a reference is dropped', async () => {
+    const rig = await Rig.loaded()
+    rig.write()
+    const [{ counts, origin }] = slabsOf(rig)
+    counts.makeProvisional(7)
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(2)
+    expect(rig.drop(origin + 7)).to.equal(Status.Success)
+    expect(counts.count(7)).to.equal(0)
+    expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(1)
+    expect(rig.bench.arena.boards.readOnlyReason).to.equal(Status.Success)
   })
 
   it('lets duplicates claim the references that a count leaves, and no more', async () => {
