@@ -5,11 +5,16 @@
 import { pathToFileURL } from 'node:url'
 import { crc32 } from 'node:zlib'
 
-/** What is printed, as JSON. Nothing found: null. */
 export interface Catch {
   readonly seed: number
   readonly judge: string
   readonly sentence: string
+}
+
+/** What is printed, as JSON: what was found, or null, and how many seeds there was time for. */
+export interface Hunt {
+  readonly caught: Catch | null
+  readonly seeds: number
 }
 
 /** The compiled engine's own modules, which cannot be imported by name. */
@@ -56,19 +61,22 @@ function judgeOf(cause: Error): string {
 /** No seed is begun after that. */
 const MOST_MS = 240_000
 
-async function hunt(folder: string, seeds: number, steps: number): Promise<Catch | null> {
+async function hunt(folder: string, seeds: number, steps: number): Promise<Hunt> {
   const { runScenario, memoryLender, decodeSuperBlock } = await engineAt(folder)
   const lend = await memoryLender()
   const deadline = Date.now() + MOST_MS
-  for (let seed = 1; seed <= seeds && Date.now() < deadline; seed++) {
+  let seed = 0
+  while (seed < seeds && Date.now() < deadline) {
+    seed++
     try {
       runScenario({ seed, steps, lend, decodeSuperBlock: (bytes) => decodeSuperBlock(bytes, crc32) })
     } catch (error) {
       const { cause, message } = error as Error
-      return { seed, judge: judgeOf(cause instanceof Error ? cause : (error as Error)), sentence: message }
+      const judge = judgeOf(cause instanceof Error ? cause : (error as Error))
+      return { seeds: seed, caught: { seed, judge, sentence: message } }
     }
   }
-  return null
+  return { seeds: seed, caught: null }
 }
 
 const [folder, seeds, steps] = process.argv.slice(2)

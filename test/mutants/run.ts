@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ROOT, run } from '../tools.js'
 import { buildMutant } from './apply.js'
-import type { Catch } from './hunt.js'
+import type { Hunt } from './hunt.js'
 import type { Mutant } from './mutant.js'
 import { MUTANTS } from './mutants.js'
 
@@ -20,8 +20,8 @@ const AT_A_TIME = 2
 const TIME_LIMIT_MS = 300_000
 const HUNT = fileURLToPath(new URL('hunt.js', import.meta.url))
 
-/** Who found the fault; null: nobody. An engine that dies or hangs is found by that. */
-async function hunted(mutant: Mutant, folder: string): Promise<Catch | null> {
+/** An engine that dies or hangs is found by that. */
+async function hunted(mutant: Mutant, folder: string): Promise<Hunt> {
   try {
     buildMutant(mutant, folder)
     const { status, stdout, stderr } = await run(
@@ -29,9 +29,10 @@ async function hunted(mutant: Mutant, folder: string): Promise<Catch | null> {
       [HUNT, folder, String(SEEDS), String(STEPS)],
       TIME_LIMIT_MS,
     )
-    if (status === 0) return JSON.parse(stdout) as Catch | null
+    if (status === 0) return JSON.parse(stdout) as Hunt
     const sentence = stderr.trim().split('\n').at(-1) ?? ''
-    return { seed: 0, judge: status === null ? 'a run that never ends' : 'a process that died', sentence }
+    const judge = status === null ? 'a run that never ends' : 'a process that died'
+    return { seeds: 0, caught: { seed: 0, judge, sentence } }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -48,10 +49,12 @@ async function work(): Promise<void> {
   while (next < chosen.length) {
     const number = next++
     const mutant = chosen[number]
-    const found = await hunted(mutant, join(ROOT, 'dist', 'mutants', String(number)))
-    if (found === null) survivors.push(mutant.name)
+    const { caught, seeds } = await hunted(mutant, join(ROOT, 'dist', 'mutants', String(number)))
+    if (caught === null) survivors.push(mutant.name)
     const told =
-      found === null ? 'SURVIVES' : `seed ${found.seed}, ${found.judge}\n    ${found.sentence.slice(0, 200)}`
+      caught === null
+        ? `SURVIVES ${seeds} seeds`
+        : `seed ${caught.seed}, ${caught.judge}\n    ${caught.sentence.slice(0, 200)}`
     process.stdout.write(`${mutant.name}: ${told}\n`)
   }
 }
@@ -60,6 +63,6 @@ await Promise.all(Array.from({ length: AT_A_TIME }, work))
 rmSync(join(ROOT, 'dist', 'mutants'), { recursive: true, force: true })
 process.stdout.write(`${chosen.length - survivors.length} of ${chosen.length} faults found\n`)
 if (survivors.length > 0) {
-  process.stderr.write(`No seed up to ${SEEDS} finds: ${survivors.join('; ')}\n`)
+  process.stderr.write(`No seed finds: ${survivors.join('; ')}\n`)
   process.exitCode = 1
 }
