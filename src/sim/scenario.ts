@@ -31,6 +31,7 @@ import { WatchedTarget } from './order/watched-target.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
+import { areSlabJournalsBlank, spoilSlabs } from './spoil-slabs.js'
 import { describeMessage } from './trace.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
@@ -128,6 +129,8 @@ const MOST_CUTS = 6
 /** How often a volume that became read-only is rebuilt, and what is asked of it before. */
 const REBUILD_CHANCE = 0.8
 const READ_ONLY_REQUESTS = 30
+/** How often nothing that slabs say is right before a rebuild. */
+const SPOILT_SLABS_CHANCE = 0.7
 /** How much a client wants to be durable at once: nearly all of it where its data may fail. */
 const FUA_CHANCE = 0.1
 const FUA_CHANCE_WITH_DATA_FAILURES = 0.95
@@ -264,12 +267,13 @@ class Scenario {
     this.checkRest(simulator)
   }
 
-  /** As an operator does. */
+  /** As an operator does; what slabs say is lost too. */
   private markForRebuild(): void {
-    const { store, native } = this
+    const { store, native, prng, config } = this
+    if (prng.chance(SPOILT_SLABS_CHANCE)) spoilSlabs(store, config.volume, prng.fork())
     const superBlock = { ...this.superBlock(), state: VolumeState.ForceRebuild }
     const bytes = encodeSuperBlock(superBlock, (data, seed) => native.crc32(data, seed))
-    store.write(this.config.volume.superBlockPbn, bytes)
+    store.write(config.volume.superBlockPbn, bytes)
     store.endFlush(store.beginFlush())
   }
 
@@ -499,7 +503,10 @@ class Scenario {
     assert(recovered === (load === LoadKind.Normal ? 0 : 1), 'a recovery is counted, and so is a rebuild')
     assert(rebuilt === (load === LoadKind.Rebuild ? 1 : 0), 'a rebuild is counted apart')
     if (load === LoadKind.Recovery) this.tally.engineRecoveries++
-    if (load === LoadKind.Rebuild) this.tally.rebuilds++
+    if (load === LoadKind.Rebuild) {
+      this.tally.rebuilds++
+      assert(areSlabJournalsBlank(this.store, this.config.volume), 'a rebuild leaves no slab journal')
+    }
     return true
   }
 

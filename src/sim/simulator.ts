@@ -4,6 +4,7 @@
  * time passes. A run is its seed and its configuration.
  */
 
+import type { VioIndex } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { type IoLog, LoggingDevice } from '../device/logging-device.js'
@@ -41,6 +42,8 @@ interface Choice {
 const SLOWNESS = 0.9
 /** What the clock on the wall says when a run begins: some day. */
 const EPOCH_MS = 1_700_000_000_000
+/** What blocks in memory are full of at first. */
+const LEFT_OVER = 0xee
 
 export class Simulator {
   readonly arena: Arena
@@ -101,7 +104,10 @@ export class Simulator {
         },
       }),
     )
-    const watch = new VioWatch(arena.vios, arena.bytes, config.shape.dataVios + arena.pools.otherVios)
+    const vioCount = config.shape.dataVios + arena.pools.otherVios
+    // What a vio's blocks hold from its last use must not matter, not even at its first.
+    arena.bytes.fill(LEFT_OVER, arena.vios.dataAt(0 as VioIndex), arena.vios.bufferAt(vioCount as VioIndex))
+    const watch = new VioWatch(arena.vios, arena.bytes, vioCount)
     this.threads.forEach(({ reactor }, thread) => {
       reactor.onSend = (word) => watch.sent(thread, word)
       reactor.onDeliver = (word) => {

@@ -7,6 +7,7 @@ const SUMMARY = 'zones/physical/slab-summary'
 const COUNTS = 'zones/physical/reference-counts'
 const PHYSICAL = 'zones/physical/physical-zone'
 const WRITE_OUT = 'zones/logical/write-out'
+const REBUILDER = 'zones/physical/rebuilder'
 const SCRUBBER = 'zones/physical/scrubber'
 const PAGE_CACHE = 'zones/logical/page-cache'
 const DIRTY_LISTS = 'zones/logical/dirty-lists'
@@ -243,6 +244,19 @@ const RECOVERY: readonly Mutant[] = [
     'committed > sequence || (committed === sequence && this.pointIndices[sector] >= index)',
     'index < 0',
   ),
+  mutant(
+    'counts of a rebuilt slab written where something was counted',
+    REBUILDER,
+    'slab.counts.dirtyAll()',
+    'void slab.counts',
+  ),
+  mutant(
+    'slab journals not erased by a rebuild',
+    REBUILDER,
+    'post.send(hop(BioOp.Write, placement.writer), vio)',
+    'post.send(hop(PhysicalOp.SlabJournalErased, zone), vio)',
+  ),
+  mutant('erased slab journals not zeroed', REBUILDER, 'arena.fill(0, at, at + BLOCK_SIZE)', 'void at'),
 ]
 
 const DATA: readonly Mutant[] = [
