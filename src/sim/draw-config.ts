@@ -6,7 +6,11 @@ import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { blockedEntriesBlocks } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
-import { REFERENCES_PER_BLOCK } from '../format/constants.js'
+import {
+  REFERENCES_PER_BLOCK,
+  SLAB_SUMMARY_BLOCKS,
+  SLAB_SUMMARY_BLOCKS_PER_ZONE,
+} from '../format/constants.js'
 import { type IndexShape, regionOfShape } from '../format/index-region.js'
 import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { Room } from '../vio/opcodes.js'
@@ -16,9 +20,6 @@ import type { VolumeShape } from '../vio/volume-shape.js'
 export const NONCE = 0x1122334455667788n
 const INDEX_BLOCK = 1
 const ROOTS = 60
-const SUMMARY_BLOCKS = 64
-/** Metadata vios that a physical zone keeps for its copy of the summary. */
-const SUMMARY_VIOS = 4
 
 /** A configuration for a volume that was never loaded, with an index of its own or the one that is wanted. */
 export function drawConfig(prng: Prng, wanted?: IndexShape): EngineConfig {
@@ -77,7 +78,7 @@ function drawShape(prng: Prng, counts: ZoneCounts): Omit<VolumeShape, 'index'> {
     cachePages: counts.logical * prng.between(2, 12),
     blockMapAge: prng.between(2, 5),
     blockMapVios: prng.between(2, 6),
-    allocatorVios: SUMMARY_VIOS + prng.between(2, 8),
+    allocatorVios: SLAB_SUMMARY_BLOCKS_PER_ZONE + prng.between(2, 8),
     repairVios: prng.between(1, 6),
     pbnLocks: dataVios * 2,
     dedupeContexts: prng.pick([2, dataVios]),
@@ -136,7 +137,7 @@ function drawVolume(
   const depotOrigin = rootOrigin + ROOTS
   const journalOrigin = depotOrigin + slabCount * slabBlocks
   const summaryOrigin = journalOrigin + journalBlocks
-  const physicalBlocks = summaryOrigin + SUMMARY_BLOCKS
+  const physicalBlocks = summaryOrigin + SLAB_SUMMARY_BLOCKS
   // With several leaves to a tree an interior page changes while it is written.
   const leaves = prng.pick([prng.between(8, 60), prng.between(2, 20) * ROOTS])
   const logicalBlocks = 812 * leaves + prng.below(812)
@@ -193,7 +194,7 @@ function drawVolume(
     partitions: [
       partition(PartitionId.SlabDepot, depotOrigin, slabCount * slabBlocks),
       partition(PartitionId.RecoveryJournal, journalOrigin, journalBlocks),
-      partition(PartitionId.SlabSummary, summaryOrigin, SUMMARY_BLOCKS),
+      partition(PartitionId.SlabSummary, summaryOrigin, SLAB_SUMMARY_BLOCKS),
       partition(PartitionId.BlockMap, rootOrigin, ROOTS),
     ],
     journalStart: 1,
