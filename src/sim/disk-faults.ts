@@ -2,6 +2,7 @@
 import type { Prng } from '../base/prng.js'
 import { DeviceOp } from '../device/block-device.js'
 import type { EngineConfig } from '../engine/assemble.js'
+import { SLAB_SUMMARY_BLOCKS } from '../format/constants.js'
 import { LoadKind, type Volume } from '../vio/volume.js'
 import type { SimStore } from './sim-store.js'
 
@@ -18,7 +19,6 @@ export const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Da
 /** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
 const DATA_FAILURES = 20
 const SLEEPY_DISK_CHANCE = 0.3
-const SUMMARY_BLOCKS = 64
 
 /** What a rebuild cannot read is lost, as in dm-vdo, so then nothing could be judged. */
 export function spoilLoad(store: SimStore, prng: Prng, load: LoadKind): void {
@@ -56,12 +56,15 @@ export function letRequestsLie(
   if (!prng.chance(SLEEPY_DISK_CHANCE)) return
   const { block, blocks } = indexRegion
   const { summaryOrigin } = volume
-  const span = prng.between(50, 1000)
-  const isNight = () => now() % (2 * span) < span
-  store.isAsleep = prng.chance(0.5)
-    ? (op, at) => op === DeviceOp.Read && at >= block && at < block + blocks && isNight()
-    : (op, at) =>
-        op === DeviceOp.Write && at >= summaryOrigin && at < summaryOrigin + SUMMARY_BLOCKS && isNight()
+  const isOfIndex = prng.chance(0.5)
+  const [kind, from, count] = isOfIndex
+    ? [DeviceOp.Read, block, blocks]
+    : [DeviceOp.Write, summaryOrigin, SLAB_SUMMARY_BLOCKS]
+  // The summary sleeps for as long as a slab journal takes to go round, and wakes for a write or two.
+  const night = prng.between(50, isOfIndex ? 1000 : 5000)
+  const day = isOfIndex ? night : prng.between(20, 300)
+  const isNight = () => now() % (night + day) >= day
+  store.isAsleep = (op, at) => op === kind && at >= from && at < from + count && isNight()
 }
 
 function failuresOf(kind: FailureKind, volume: Volume): (op: DeviceOp, block: number) => boolean {

@@ -123,7 +123,7 @@ function drawVolume(
   superBlockPbn: number,
 ): { volume: Volume; superBlock: SuperBlock } {
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
-  const blocking = prng.between(8, 22)
+  const blocking = prng.between(4, 22)
   const flushing = Math.floor((blocking * 4) / 5)
   const slabJournalBlocks = blocking + blockedEntriesBlocks(dataVios, slabJournalMixedEntriesPerBlock)
   const scrubbing = slabJournalBlocks - 2
