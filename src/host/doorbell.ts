@@ -4,6 +4,8 @@
  * kind by Atomics.notify, the second by a message on its port. A thread parks only after it set its word and looked
  * at its rings once more, so no wake-up is lost.
  *
+ * A message on a port costs as much as many on a ring, so a thread that has more to do owes it until `pay`.
+ *
  * A second word counts control calls that the thread owes an answer: while it is above zero the thread turns its
  * event loop instead of parking, because a thread inside Atomics.wait runs no port.
  */
@@ -18,6 +20,7 @@ export enum Sleep {
 /** Words a thread in the arena's `doorbells`, on two lines. */
 const STRIDE = 32
 const ATTENTION = 16
+const EVENT_LOOP_THREAD = 0
 
 /** What reaches a thread that is parked in its event loop. */
 export interface PingPort {
@@ -25,6 +28,9 @@ export interface PingPort {
 }
 
 export class HostDoorbell implements Doorbell {
+  /** Something was published for thread 0, which sleeps in its event loop and was not told. */
+  private owesPing = false
+
   constructor(
     private readonly words: Int32Array,
     /** The port of the one thread that has an event loop (thread 0), as seen from here; null on that thread. */
@@ -34,9 +40,20 @@ export class HostDoorbell implements Doorbell {
   ring(thread: number): void {
     const at = thread * STRIDE
     const state = Atomics.load(this.words, at)
-    if (state === Sleep.Awake || Atomics.compareExchange(this.words, at, state, Sleep.Awake) !== state) return
-    if (state === Sleep.Parked) Atomics.notify(this.words, at, 1)
-    else this.ping?.postMessage(0)
+    if (state === Sleep.EventLoop) this.owesPing = true
+    else if (state === Sleep.Parked && this.wakes(at, Sleep.Parked)) Atomics.notify(this.words, at, 1)
+  }
+
+  /** Wakes the event loop if something was published for it. To be called before parking, and now and then. */
+  pay(): void {
+    if (!this.owesPing) return
+    this.owesPing = false
+    if (this.wakes(EVENT_LOOP_THREAD * STRIDE, Sleep.EventLoop)) this.ping?.postMessage(0)
+  }
+
+  /** Whether it is the caller who wakes that sleeper. */
+  private wakes(at: number, state: Sleep): boolean {
+    return Atomics.compareExchange(this.words, at, state, Sleep.Awake) === state
   }
 
   /** Parks the calling thread until somebody rings or the time-out passes, unless `ready` says there is work. */

@@ -34,6 +34,8 @@ export interface WorkerControl {
 
 /** How long a turn of the loop may go without a look at the world when nothing is due. */
 const FOREVER = Number.POSITIVE_INFINITY
+/** How many passes a busy thread makes before it wakes the event loop for what they published. */
+const PASSES_A_PING = 8
 
 export class ZoneWorker implements WorkerControl {
   private reactor: Reactor | null = null
@@ -69,6 +71,7 @@ export class ZoneWorker implements WorkerControl {
         (error: unknown) => {
           arena.boards.halt()
           for (let other = 0; other < config.plan.threads.length; other++) doorbell.ring(other)
+          doorbell.pay()
           this.fail(error)
         },
       )
@@ -84,8 +87,9 @@ export class ZoneWorker implements WorkerControl {
     const { boards } = arena
     const mustLook = () =>
       reactor.isReady || boards.halted || boards.leaving || doorbell.attention(thread) > 0
-    while (!boards.halted && !boards.leaving) {
+    for (let passes = 0; !boards.halted && !boards.leaving; passes++) {
       const moved = reactor.pass()
+      if (moved === 0 || passes % PASSES_A_PING === 0) doorbell.pay()
       if (doorbell.attention(thread) > 0) await new Promise((resolve) => setImmediate(resolve))
       else if (moved === 0) doorbell.park(thread, mustLook, timeout(reactor.nextDeadlineMs))
     }
