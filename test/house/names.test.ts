@@ -5,7 +5,7 @@ const KEBAB = /^[a-z0-9]+(?:-[a-z0-9]+)*$/
 
 describe('source files', () => {
   it('and their folders have names in kebab case', () => {
-    const files = ['src', 'workers', 'test', 'assembly', 'config'].flatMap((folder) => [
+    const files = ['src', 'workers', 'test', 'bench', 'assembly', 'config'].flatMap((folder) => [
       ...filesUnder(folder, '.ts'),
       ...filesUnder(folder, '.yaml'),
     ])
@@ -22,7 +22,7 @@ describe('source files', () => {
   })
 
   it('open by saying what they are', () => {
-    const files = ['src', 'workers', 'assembly'].flatMap((folder) => filesUnder(folder, '.ts'))
+    const files = ['src', 'workers', 'bench', 'assembly'].flatMap((folder) => filesUnder(folder, '.ts'))
     const found = files.filter(({ text }) => !/^(?:#![^\n]*\n+)?\/[*/]/.test(text)).map(({ path }) => path)
     expect(found).to.deep.equal([])
   })
