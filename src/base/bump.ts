@@ -57,3 +57,13 @@ export class Bump {
     return at
   }
 }
+
+/** Lays something out in memory of its own, of just the size that it takes. */
+export function layOut<T>(
+  lay: (bump: Bump) => T,
+  allocate: (bytes: number) => ArrayBufferLike = (bytes) => new ArrayBuffer(bytes),
+): T {
+  const counted = new Bump(null, 0)
+  lay(counted)
+  return lay(new Bump(allocate(counted.bytes), 0))
+}

@@ -8,45 +8,38 @@
  * failure closes it, with a sentence that says why.
  */
 import { assert, unreachable } from '../base/assert.js'
-import type { VdoError } from '../base/errors.js'
 import { Status } from '../base/status.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
 import { hop, type IndexControl, IndexOp } from '../vio/opcodes.js'
 import type { ZoneContext } from '../vio/zone-context.js'
-import { type IndexArena, IndexOrder, OrderFailure, Work } from './index-arena.js'
-import { IndexError } from './index-error.js'
+import { type IndexArena, IndexOrder, Work } from './index-arena.js'
+import type { IndexError } from './index-error.js'
 import { IndexKeeper } from './index-keeper.js'
-import {
-  createLayout,
-  type IndexBirth,
-  type IndexLayout,
-  type IndexPlace,
-  openLayout,
-} from './index-layout.js'
+import { createLayout, type IndexBirth, type IndexLayout, type IndexPlace } from './index-layout.js'
 import { IndexLifecycle, type Openable } from './index-lifecycle.js'
 import type { IndexOutside } from './index-outside.js'
-import { IndexPageMap, savePageMap } from './index-page-map.js'
+import { IndexPageMap } from './index-page-map.js'
 import { type KeeperPort, KeeperWork, type ToKeeper, type ToZone } from './index-ports.js'
-import { type ChapterRange, clearPageMap, latestSave, loadMap } from './index-save.js'
-import { saveOpenChapter } from './open-chapter-save.js'
-import { canBeReplaced } from './open-index.js'
+import { type ChapterRange, type LoadableSave, loadMap, saveIndex } from './index-save.js'
+import { canBeReplaced, type IndexParts, type OpenedIndex, openIndex } from './open-index.js'
 import { type RegionWork, WAIT } from './region-work.js'
-import { flushed, type Steps } from './storage-steps.js'
+import type { Steps } from './storage-steps.js'
+import type { Area } from './volume-index-save.js'
+import { ZoneOrders } from './zone-orders.js'
 
 /** What a zone tells, in the operand of a message: the zone above these bits. */
 const TOLD_BITS = 4
 
 export const toldBy = (zone: number, message: ToKeeper): number => (zone << TOLD_BITS) | message
 
-export class IndexKeeping implements Openable, KeeperPort {
+export class IndexKeeping implements Openable, IndexParts, KeeperPort {
   private readonly lifecycle: IndexLifecycle
+  private readonly orders: ZoneOrders
   private readonly whole: RegionWork
   private layout: IndexLayout | null = null
   private keeper: IndexKeeper | null = null
   private pageMap: IndexPageMap | null = null
-  /** Orders that are not done. */
-  private ordered = 0
   /** Why the open index cannot go on. */
   private broken: string | null = null
   private held = false
@@ -63,6 +56,7 @@ export class IndexKeeping implements Openable, KeeperPort {
     private readonly outside: IndexOutside,
   ) {
     this.lifecycle = new IndexLifecycle(context, this)
+    this.orders = new ZoneOrders(context, shared)
     this.whole = works[Work.Whole]
   }
 
@@ -93,8 +87,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   }
 
   orderDone(): void {
-    assert(this.ordered > 0, 'an order that is done was given')
-    this.ordered--
+    this.orders.done()
     this.look()
   }
 
@@ -134,19 +127,17 @@ export class IndexKeeping implements Openable, KeeperPort {
 
   private *opening(create: boolean): Steps<void> {
     try {
-      const range = create ? yield* this.create() : yield* this.loadOrMake()
-      const { layout, pageMap } = this
-      assert(layout !== null && pageMap !== null, 'an index that is opened has its layout')
+      const { layout, newest, oldest } = yield* create ? this.make() : this.openOrMake()
       const parts = {
         geometry: layout.geometry,
         memory: this.shared.memory,
-        pageMap,
+        pageMap: this.thePageMap,
         nonce: layout.nonce,
         volumeBlock: layout.volumeStart,
         beforeChapter: () => layout.discardOpenChapter(),
       }
       this.keeper = new IndexKeeper(parts, this)
-      this.keeper.begin(range.oldest, range.newest)
+      this.keeper.begin(oldest, newest)
     } catch (error) {
       yield* this.forget()
       throw error
@@ -155,53 +146,51 @@ export class IndexKeeping implements Openable, KeeperPort {
     }
   }
 
-  private *loadOrMake(): Steps<ChapterRange> {
+  private *openOrMake(): Steps<OpenedIndex> {
     try {
-      return yield* this.load()
+      return yield* openIndex(this.place, this)
     } catch (error) {
       if (!canBeReplaced(error)) throw error
-      this.tell(`there is no index that can be used, and a new one is made: ${(error as VdoError).message}`)
+      this.tell(`there is no index that can be used, and a new one is made: ${error.message}`)
       yield* this.forget()
-      return yield* this.create()
+      return yield* this.make()
     }
   }
 
-  private *create(): Steps<ChapterRange> {
+  private *make(): Steps<OpenedIndex> {
     this.making = true
     this.count(Counter.IndexesMade)
-    this.use(yield* createLayout(this.place, this.birth()))
-    yield* this.order(IndexOrder.Begin)
+    const layout = yield* createLayout(this.place, this.birth())
+    this.use(layout)
+    yield* this.orders.give(IndexOrder.Begin)
     this.shared.isTouched = true
-    return { newest: 0, oldest: 0 }
+    return { layout, newest: 0, oldest: 0, rebuiltFor: undefined }
   }
 
-  private *load(): Steps<ChapterRange> {
-    const layout = this.use(yield* openLayout(this.place))
-    let why: IndexError
-    try {
-      const save = latestSave(layout)
-      yield* this.order(IndexOrder.Load)
-      yield* loadMap(layout, save, this.thePageMap)
-      this.shared.isTouched = false
-      this.count(Counter.IndexLoads)
-      return save
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      why = error
-    }
+  *load(layout: IndexLayout, save: LoadableSave): Steps<void> {
+    const pageMap = this.use(layout)
+    yield* this.orders.give(IndexOrder.Load)
+    yield* loadMap(layout, save, pageMap)
+    this.shared.isTouched = false
+    this.count(Counter.IndexLoads)
+  }
+
+  *rebuild(layout: IndexLayout, why: IndexError): Steps<ChapterRange> {
     this.tell(`the index is rebuilt from its chapters: ${why.message}`)
-    clearPageMap(this.thePageMap)
-    yield* this.order(IndexOrder.Rebuild)
+    this.use(layout)
+    yield* this.orders.give(IndexOrder.Rebuild)
     this.count(Counter.IndexRebuilds)
     this.shared.isTouched = true
     return this.shared.range
   }
 
-  private use(layout: IndexLayout): IndexLayout {
+  /** Takes the layout of the index that is opened, with a page map that is empty. */
+  private use(layout: IndexLayout): IndexPageMap {
+    const { pageMapEntries } = this.shared.memory
+    pageMapEntries.fill(0)
     this.layout = layout
-    this.pageMap = new IndexPageMap(layout.geometry, this.shared.memory.pageMapEntries)
-    clearPageMap(this.pageMap)
-    return layout
+    this.pageMap = new IndexPageMap(layout.geometry, pageMapEntries)
+    return this.pageMap
   }
 
   private birth(): IndexBirth {
@@ -222,7 +211,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   private *closing(): Steps<void> {
     let problem: unknown = null
     try {
-      yield* this.order(IndexOrder.Drain)
+      yield* this.orders.give(IndexOrder.Drain)
       yield* this.save()
     } catch (error) {
       problem = error
@@ -238,18 +227,19 @@ export class IndexKeeping implements Openable, KeeperPort {
     yield* this.quiet()
     const isReadOnly = this.context.boards.readOnlyReason !== Status.Success
     if (this.broken !== null || isReadOnly || !shared.isTouched) return
-    const { memory } = shared
-    const begun = yield* layout.beginSave(this.context.counts.index, this.outside.wallMs())
-    const shares = memory.openChapters.map((pair) => pair[keeper.newest & 1])
-    yield* saveOpenChapter(shares, begun.areas.openChapter)
-    yield* flushed()
-    begun.areas.volumeIndex.forEach((area, zone) => shared.setAreaOf(zone, area))
-    yield* this.order(IndexOrder.Save)
-    yield* savePageMap(this.thePageMap, keeper.newest, begun.areas.pageMap)
-    yield* flushed()
-    yield* layout.commitSave(begun, keeper.newest, keeper.oldest)
+    const saved = {
+      shares: shared.memory.openChapters.map((pair) => pair[keeper.newest & 1]!),
+      pageMap: this.thePageMap,
+      saveZones: (_: IndexLayout, areas: readonly Area[]) => this.saveZones(areas),
+    }
+    yield* saveIndex(layout, saved, keeper, this.outside.wallMs())
     shared.isTouched = false
     this.count(Counter.IndexSaves)
+  }
+
+  private *saveZones(areas: readonly Area[]): Steps<void> {
+    for (const [zone, area] of areas.entries()) this.shared.setAreaOf(zone, area)
+    yield* this.orders.give(IndexOrder.Save)
   }
 
   /**
@@ -260,7 +250,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   private *quiet(): Steps<void> {
     do {
       while (this.isKeeperBusy) yield WAIT
-      yield* this.order(IndexOrder.Settle)
+      yield* this.orders.give(IndexOrder.Settle)
     } while (this.isKeeperBusy)
   }
 
@@ -272,7 +262,7 @@ export class IndexKeeping implements Openable, KeeperPort {
   /** Has all zones forget the index. Waits for the keeper's work too, which is in vain if the index is broken. */
   private *forget(): Steps<void> {
     while (this.works[Work.WriteChapter].isBusy || this.works[Work.LoadSparse].isBusy) yield WAIT
-    yield* this.order(IndexOrder.Close)
+    yield* this.orders.give(IndexOrder.Close)
     this.layout = null
     this.keeper = null
     this.pageMap = null
@@ -338,22 +328,6 @@ export class IndexKeeping implements Openable, KeeperPort {
     this.look()
   }
 
-  // Orders
-
-  /** Has all zones do something, and waits for it. Throws if one of them cannot. */
-  private *order(order: IndexOrder): Steps<void> {
-    const { counts, post } = this.context
-    const { shared } = this
-    assert(this.ordered === 0, 'one order at a time')
-    shared.clearFailure()
-    this.ordered = counts.index
-    for (let zone = 0; zone < counts.index; zone++) post.send(hop(IndexOp.Order, zone), order)
-    while (this.ordered > 0) yield WAIT
-    if (shared.failure === OrderFailure.None) return
-    const code = shared.failure === OrderFailure.Damaged ? 'VDO_INDEX_CORRUPT' : 'VDO_INDEX_IO'
-    throw new IndexError(code, shared.problem.text)
-  }
-
   private get thePageMap(): IndexPageMap {
     assert(this.pageMap !== null, 'an index with a layout has a page map')
     return this.pageMap
@@ -366,11 +340,6 @@ export class IndexKeeping implements Openable, KeeperPort {
   private tell(what: string): void {
     this.outside.report(`Deduplication: ${what}`)
   }
-}
-
-/** Whether another way to open the index may succeed. */
-export function isDamage(error: unknown): error is IndexError {
-  return error instanceof IndexError && (canBeReplaced(error) || error.code === 'VDO_INDEX_UNCLEAN')
 }
 
 function workOf(work: KeeperWork): Work {

@@ -9,22 +9,21 @@
  *                                    │                its records, from the one open chapter │ page map
  * ```
  *
- * Work on one thread is `saveIndex` and `loadIndex`. Where zones have threads of their own, each does its part of
- * the areas that `beginSave` or `latestSave` gave: `saveVolumeIndex`, `loadZone`; the rest is the keeper's (`loadMap`),
- * and `commitSave` comes when all are done. An index has to be at rest: no request in a zone, no chapter being written.
+ * Where zones have threads of their own, each does its part of the areas that `beginSave` or `latestSave` gave:
+ * `saveVolumeIndex`, `loadZone`; the rest is the keeper's (`saveIndex`, `loadMap`). An index has to be at rest: no
+ * request in a zone, no chapter being written.
  */
-
 import { zoneOfName } from '../format/record-name.js'
 import type { IndexGeometry } from './geometry.js'
 import { IndexError, indexCorrupt } from './index-error.js'
 import type { IndexLayout } from './index-layout.js'
 import { type IndexPageMap, loadPageMap, savePageMap } from './index-page-map.js'
 import type { OpenChapter } from './open-chapter.js'
-import { loadOpenChapter, saveOpenChapter } from './open-chapter-save.js'
+import { type ChapterShare, loadOpenChapter, saveOpenChapter } from './open-chapter-save.js'
 import type { SaveAreas } from './save-slot.js'
-import type { Steps } from './storage-steps.js'
+import { flushed, type Steps } from './storage-steps.js'
 import { CHAPTER_LIMIT, type VolumeIndex } from './volume-index.js'
-import { loadVolumeIndex, saveVolumeIndex } from './volume-index-save.js'
+import { type Area, loadVolumeIndex } from './volume-index-save.js'
 
 /** The chapters of an index: the open one, and the oldest that is still valid. */
 export interface ChapterRange {
@@ -39,12 +38,12 @@ export interface ZoneContent {
 }
 
 /** What of an index is saved, beside its chapters on disk. */
-export interface IndexContent {
-  /** All of them, in order. */
-  readonly zones: readonly ZoneContent[]
+export interface SavableIndex {
+  /** The open chapter, by zone. */
+  readonly shares: readonly ChapterShare[]
   readonly pageMap: IndexPageMap
-  /** Is told which chapters there are, before an open chapter is filled. */
-  begin(range: ChapterRange): void
+  /** Saves the volume index of every zone, each into its area. */
+  saveZones(layout: IndexLayout, areas: readonly Area[]): Steps<void>
 }
 
 /** A save to be loaded. */
@@ -55,29 +54,17 @@ export interface LoadableSave extends ChapterRange {
 /** Saves an index, at a time in ms since 1970. */
 export function* saveIndex(
   layout: IndexLayout,
-  { zones, pageMap }: IndexContent,
+  saved: SavableIndex,
   { newest, oldest }: ChapterRange,
   time: number,
 ): Steps<void> {
-  const begun = yield* layout.beginSave(zones.length, time)
-  const { areas } = begun
-  const shares = zones.map(({ openChapter }) => openChapter.memory)
-  yield* saveOpenChapter(shares, areas.openChapter)
-  for (const [i, { volumeIndex }] of zones.entries()) {
-    yield* saveVolumeIndex(volumeIndex, layout.nonce, areas.volumeIndex[i]!)
-  }
-  yield* savePageMap(pageMap, newest, areas.pageMap)
+  const begun = yield* layout.beginSave(saved.shares.length, time)
+  const { openChapter, volumeIndex, pageMap } = begun.areas
+  yield* saveOpenChapter(saved.shares, openChapter)
+  yield* flushed()
+  yield* saved.saveZones(layout, volumeIndex)
+  yield* savePageMap(saved.pageMap, newest, pageMap)
   yield* layout.commitSave(begun, newest, oldest)
-}
-
-/** Fills an empty index from its latest save. Throws if there is none, or it cannot be loaded. */
-export function* loadIndex(layout: IndexLayout, content: IndexContent): Steps<ChapterRange> {
-  const save = latestSave(layout)
-  const range = { newest: save.newest, oldest: save.oldest }
-  content.begin(range)
-  for (const zone of content.zones) yield* loadZone(layout, save, zone)
-  yield* loadMap(layout, save, content.pageMap)
-  return range
 }
 
 /** Loads the page map. Throws if it cannot be that of the chapters. */
@@ -151,16 +138,4 @@ export function validRange(geometry: IndexGeometry, from: number, newest: number
 /** Whether the volume has a slot for each of the chapters. */
 function fits({ chapters }: IndexGeometry, newest: bigint, oldest: bigint): boolean {
   return newest - oldest < BigInt(chapters)
-}
-
-/** Empties a volume index into which a save was loaded in part. */
-export function clearVolumeIndex(volumeIndex: VolumeIndex): void {
-  for (const part of volumeIndex.parts) {
-    part.lists.clear()
-    part.low = part.high = 0
-  }
-}
-
-export function clearPageMap(pageMap: IndexPageMap): void {
-  pageMap.entries.fill(0)
 }

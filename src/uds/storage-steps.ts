@@ -34,6 +34,15 @@ export interface StorageCommand {
 /** Work that yields what it wants done. */
 export type Steps<T> = Generator<StorageCommand, T, void>
 
+/** Does work to its end on one thread. `perform` does what is wanted before it returns, or throws. */
+export function runSteps<T>(steps: Steps<T>, perform: (command: StorageCommand) => void): T {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    perform(value)
+  }
+}
+
 const BUFFER_BLOCKS = 16
 
 /** The most bytes that may be asked for at once. */

@@ -195,6 +195,14 @@ export class VolumeIndex {
     this.part.remove()
   }
 
+  /** Forgets everything. */
+  clear(): void {
+    for (const part of this.parts) {
+      part.lists.clear()
+      part.low = part.high = 0
+    }
+  }
+
   openChapter(chapter: number): void {
     for (let i = 0; i < this.parts.length; i++) this.parts[i]!.openChapter(chapter)
   }

@@ -9,7 +9,7 @@ import { IndexError } from './index-error.js'
 import { type IndexLayout, type IndexPlace, openLayout } from './index-layout.js'
 import { IndexPageMap } from './index-page-map.js'
 import type { ZonePort } from './index-ports.js'
-import { type ChapterRange, clearVolumeIndex, latestSave, loadZone } from './index-save.js'
+import { type ChapterRange, latestSave, loadZone } from './index-save.js'
 import { rebuildIndex } from './rebuild.js'
 import { flushed, type Steps } from './storage-steps.js'
 import { VolumeIndex } from './volume-index.js'
@@ -88,7 +88,7 @@ export class ZonePart {
     const { zone, contexts, shape, counts } = context
     const { geometry, nonce } = layout
     const volumeIndex = opened?.index.volumeIndex ?? newVolumeIndex(layout, zone, counts.index)
-    clearVolumeIndex(volumeIndex)
+    volumeIndex.clear()
     const index = new ZoneIndex(
       {
         geometry,

@@ -10,16 +10,16 @@ import { RECORD_NAME_SEED } from '../../src/base/native.js'
 import { Prng } from '../../src/base/prng.js'
 import { decodeGeometry } from '../../src/format/geometry-block.js'
 import { indexShapeOf } from '../../src/format/index-region.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import { createLayout, type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
 import { murmur3 } from '../../src/uds/index-nonces.js'
 import { IndexLocation, IndexRequest } from '../../src/uds/index-requests.js'
-import { loadIndex } from '../../src/uds/index-save.js'
 import { readManifest, statistic, unpackFixture } from '../fixtures.js'
 import { randomBytes } from '../kernel/content.js'
 import { readStats, requireGuest, runGuest } from '../kernel/guest.js'
 import { formatOurs } from '../kernel/images.js'
 import { withTempDir } from '../tools.js'
-import { emptyContent, recordsOf } from '../uds/index-content.js'
+import { recordsOf } from '../uds/index-content.js'
 import { LocalIndex } from '../uds/local-index.js'
 import { MapStorage } from '../uds/uds-samples.js'
 
@@ -72,8 +72,8 @@ function replaceIndex(
 ): number {
   return withImage(image, (storage, place) => {
     const old = storage.run(openLayout(place))
-    const content = emptyContent(old.geometry, 1)
-    storage.run(loadIndex(old, content))
+    const content = IndexContent.empty(old.geometry, 1)
+    storage.run(content.load(old))
     const records = recordsOf(content).map((record) => Buffer.from(record, 'hex'))
     const birth = { nanoseconds: old.latest!.save!.time * 1_000_000n + 1n, chance: 12_345 }
     const index = new LocalIndex(storage, storage.run(createLayout(place, birth)), { zones })
@@ -132,9 +132,9 @@ describe('the kernel, given an index of ours', function () {
       withImage(image, (storage, place) => {
         const layout = storage.run(openLayout(place))
         expect(layout.latest!.slot.number).to.equal(1)
-        const content = emptyContent(layout.geometry, 2)
-        expect(storage.run(loadIndex(layout, content))).to.deep.equal({ newest: 2, oldest: 0 })
-        expect(content.zones.reduce((sum, { volumeIndex }) => sum + volumeIndex.entries, 0)).to.equal(entries)
+        const content = IndexContent.empty(layout.geometry, 2)
+        expect(storage.run(content.load(layout))).to.deep.equal({ newest: 2, oldest: 0 })
+        expect(content.entries).to.equal(entries)
       })
     })
   })

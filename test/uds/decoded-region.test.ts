@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import { toHex } from '../../src/base/bytes.js'
 import { PAGE_BYTES, RECORD_BYTES } from '../../src/uds/geometry.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import { openLayout } from '../../src/uds/index-layout.js'
-import { loadIndex } from '../../src/uds/index-save.js'
 import { readPage } from '../../src/uds/volume-pages.js'
 import { committedDigests, digestsOf } from './decoded-region.js'
-import { emptyContent, placeOfSample } from './index-content.js'
+import { placeOfSample } from './index-content.js'
 import { openSample, SAMPLE_NAMES } from './uds-samples.js'
 
 describe('the region of a real index', () => {
@@ -31,8 +31,8 @@ describe('the region of a real index', () => {
         expect(toHex(bytes)).to.equal(record.name + record.data)
       }
       if (facts.open_chapter_records == null) return
-      const content = emptyContent(geometry, 1)
-      storage.run(loadIndex(layout, content))
+      const content = IndexContent.empty(geometry, 1)
+      storage.run(content.load(layout))
       const { memory } = content.zones[0]!.openChapter
       expect(memory.size).to.equal(facts.open_chapter_records)
       for (const [i, [recordName, data]] of facts.open_chapter_first!.entries()) {

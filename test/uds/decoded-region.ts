@@ -14,11 +14,11 @@ import {
   walkIndexPage,
 } from '../../src/uds/chapter-index-page.js'
 import { PAGE_BYTES, RECORD_BYTES, RECORDS_PER_PAGE } from '../../src/uds/geometry.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { type IndexLayout, type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
-import { loadIndex } from '../../src/uds/index-save.js'
 import { readPage } from '../../src/uds/volume-pages.js'
-import { digestOf, emptyContent, entriesOf } from './index-content.js'
+import { digestOf, entriesOf } from './index-content.js'
 import type { MapStorage, SampleName } from './uds-samples.js'
 
 export interface SaveDigests {
@@ -73,9 +73,9 @@ export function digestsOf(storage: MapStorage, place: IndexPlace): RegionDigests
 
 function saveDigests(storage: MapStorage, layout: IndexLayout): SaveDigests | string {
   const { geometry } = layout
-  const content = emptyContent(geometry, 1)
+  const content = IndexContent.empty(geometry, 1)
   try {
-    const range = storage.run(loadIndex(layout, content))
+    const range = storage.run(content.load(layout))
     const { volumeIndex, openChapter } = content.zones[0]!
     const areas = layout.areasOf(layout.latest!)
     const records = openChapter.size

@@ -1,32 +1,16 @@
 /** Indexes in memory, and what they hold, as digests and as plain answers. */
 import { createHash } from 'node:crypto'
-import { Bump } from '../../src/base/bump.js'
 import { chapterList, zoneOfName } from '../../src/format/record-name.js'
 import { findInIndexPage } from '../../src/uds/chapter-index-page.js'
-import { type IndexGeometry, PAGE_BYTES, RECORD_BYTES } from '../../src/uds/geometry.js'
+import { PAGE_BYTES, RECORD_BYTES } from '../../src/uds/geometry.js'
+import type { IndexContent } from '../../src/uds/index-content.js'
 import type { IndexLayout, IndexPlace } from '../../src/uds/index-layout.js'
-import { IndexPageMap } from '../../src/uds/index-page-map.js'
-import type { IndexContent } from '../../src/uds/index-save.js'
-import { NO_PLACE, OpenChapter, OpenChapterMemory, openChapterCapacity } from '../../src/uds/open-chapter.js'
+import { NO_PLACE } from '../../src/uds/open-chapter.js'
 import { findInRecordPage, NO_RECORD } from '../../src/uds/record-page.js'
-import { VolumeIndex } from '../../src/uds/volume-index.js'
+import type { VolumeIndex } from '../../src/uds/volume-index.js'
 import { readPage } from '../../src/uds/volume-pages.js'
 import { sampleName } from './sample-names.js'
 import type { MapStorage, Sample } from './uds-samples.js'
-
-export function emptyContent(geometry: IndexGeometry, zones: number): IndexContent {
-  const capacity = openChapterCapacity(geometry, zones)
-  return {
-    zones: Array.from({ length: zones }, (_, zone) => ({
-      volumeIndex: new VolumeIndex(geometry, zone, zones),
-      openChapter: new OpenChapter(
-        new OpenChapterMemory(capacity, new Bump(new ArrayBuffer(capacity * 33 + 256), 0)),
-      ),
-    })),
-    pageMap: new IndexPageMap(geometry),
-    begin: () => {},
-  }
-}
 
 export function placeOfSample({ facts, geometry }: Sample): IndexPlace {
   return { shape: geometry.shape, start: 1, blocks: facts.blocks, nonce: BigInt(facts.config.nonce) }

@@ -1,11 +1,12 @@
 import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import { openLayout } from '../../src/uds/index-layout.js'
 import { saveIndex } from '../../src/uds/index-save.js'
 import { rebuildIndex } from '../../src/uds/rebuild.js'
 import { type Steps, type StorageCommand, StorageOp } from '../../src/uds/storage-steps.js'
 import { CrashStorage } from './crash-storage.js'
-import { digestOf, emptyContent, entriesOf, recordsOf } from './index-content.js'
+import { digestOf, entriesOf, recordsOf } from './index-content.js'
 import { LocalIndex } from './local-index.js'
 import { countFound, newIndex, post, reopen, TINY } from './small-index.js'
 import { copyOf, type MapStorage } from './uds-samples.js'
@@ -108,7 +109,7 @@ describe('an index whose power is cut', () => {
   it('in a rebuild is rebuilt again: a rebuild writes nothing', function () {
     const { storage } = before
     const layout = storage.run(openLayout(TINY))
-    const content = emptyContent(layout.geometry, 1)
+    const content = IndexContent.empty(layout.geometry, 1)
     const steps = rebuildIndex(layout, [content.zones[0]!.volumeIndex], content.pageMap)
     for (let next = steps.next(); next.done !== true; next = steps.next()) {
       const { op, block, count, bytes, at } = next.value

@@ -3,10 +3,9 @@ import { writeU64 } from '../../src/base/bytes.js'
 import { Prng } from '../../src/base/prng.js'
 import { regionOfShape } from '../../src/format/index-region.js'
 import { IndexError } from '../../src/uds/index-error.js'
-import { type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
+import { createLayout, type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
 import { IndexRequest } from '../../src/uds/index-requests.js'
-import { canBeReplaced, IndexOpening, openIndex } from '../../src/uds/open-index.js'
-import { emptyContent } from './index-content.js'
+import { canBeReplaced } from '../../src/uds/open-index.js'
 import { indexRefusal } from './index-refusal.js'
 import type { LocalIndex } from './local-index.js'
 import { sampleData } from './sample-sequences.js'
@@ -108,10 +107,7 @@ describe('an index whose region is damaged', () => {
     for (const storage of [new MapStorage(), copyOf(saved.get(TINY_SPARSE)!)]) {
       const error = indexRefusal(() => reopen(storage, TINY))
       expect(canBeReplaced(error)).to.equal(true)
-      const opened = storage.run(
-        openIndex(IndexOpening.Create, TINY, LATER, ({ geometry }) => emptyContent(geometry, 2)),
-      )
-      expect([opened.newest, opened.oldest, opened.rebuiltFor]).to.deep.equal([0, 0, undefined])
+      storage.run(createLayout(TINY, LATER))
       const again = reopen(storage, TINY)
       expect([again.opened.newest, again.opened.oldest]).to.deep.equal([0, 0])
       expect(again.opened.rebuiltFor!.message).to.equal('Cannot load the index: it has no save')
@@ -130,19 +126,6 @@ describe('an index whose region is damaged', () => {
     expect(unsupported.code).to.equal('VDO_INDEX_UNSUPPORTED')
     expect(canBeReplaced(unsupported)).to.equal(false)
     expect(canBeReplaced(new Error('the disk is gone'))).to.equal(false)
-  })
-
-  it('is not rebuilt if only what was saved is wanted', () => {
-    const storage = copyOf(saved.get(TINY)!)
-    const open = () =>
-      storage.run(openIndex(IndexOpening.LoadSaved, TINY, BIRTH, ({ geometry }) => emptyContent(geometry, 1)))
-    expect(open().newest).to.equal(5)
-    storage.run(storage.run(openLayout(TINY)).discardOpenChapter())
-    const { code, message } = indexRefusal(open)
-    expect(code).to.equal('VDO_INDEX_UNCLEAN')
-    expect(message).to.equal(
-      'Cannot load the index without a rebuild: Cannot read the saved open chapter: it does not begin as one',
-    )
   })
 
   it('is rebuilt if its save contradicts itself', () => {

@@ -1,16 +1,9 @@
 import { expect } from 'chai'
 import { BLOCK_SIZE } from '../../src/format/constants.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import { createLayout, openLayout } from '../../src/uds/index-layout.js'
-import { loadIndex, saveIndex } from '../../src/uds/index-save.js'
-import {
-  countRight,
-  digestOf,
-  emptyContent,
-  entriesOf,
-  PlainReader,
-  placeOfSample,
-  recordsOf,
-} from './index-content.js'
+import { saveIndex } from '../../src/uds/index-save.js'
+import { countRight, digestOf, entriesOf, PlainReader, placeOfSample, recordsOf } from './index-content.js'
 import { MapStorage, openSample, readExpected, type SampleName } from './uds-samples.js'
 
 /** Samples that are saved cleanly. */
@@ -34,8 +27,8 @@ describe('a saved index', () => {
       const layout = storage.run(openLayout(placeOfSample(sample)))
       const latest = layout.latest!
       const saved = facts.saves[latest.slot.number]!
-      const content = emptyContent(layout.geometry, saved.zones)
-      const range = storage.run(loadIndex(layout, content))
+      const content = IndexContent.empty(layout.geometry, saved.zones)
+      const range = storage.run(content.load(layout))
       expect(range).to.deep.equal({ newest: saved.newest, oldest: saved.oldest })
 
       // The same save in the same slot: the one before it, then the other is taken.
@@ -45,7 +38,7 @@ describe('a saved index', () => {
       const copy = again.run(createLayout(placeOfSample(sample), birth))
       const start = latest.slot.start
       if (latest.slot.number === 1)
-        again.run(saveIndex(copy, emptyContent(layout.geometry, 1), { newest: 0, oldest: 0 }, 1))
+        again.run(saveIndex(copy, IndexContent.empty(layout.geometry, 1), { newest: 0, oldest: 0 }, 1))
       for (const block of again.blocks.keys()) if (block >= start) again.blocks.delete(block)
       again.run(saveIndex(copy, content, range, saved.time))
       let compared = 0
@@ -66,13 +59,13 @@ describe('a saved index', () => {
       const sample = openSample(this, name)
       const layout = sample.storage.run(openLayout(placeOfSample(sample)))
       const { geometry } = layout
-      const whole = emptyContent(geometry, 1)
-      const range = sample.storage.run(loadIndex(layout, whole))
+      const whole = IndexContent.empty(geometry, 1)
+      const range = sample.storage.run(whole.load(layout))
       const entries = digestOf(entriesOf(whole))
       const records = recordsOf(whole)
       for (let zones = 1; zones <= 16; zones++) {
-        const content = emptyContent(geometry, zones)
-        expect(sample.storage.run(loadIndex(layout, content))).to.deep.equal(range)
+        const content = IndexContent.empty(geometry, zones)
+        expect(sample.storage.run(content.load(layout))).to.deep.equal(range)
         expect(digestOf(entriesOf(content))).to.equal(entries)
         const kept = recordsOf(content)
         // A share that is full but for one takes no more.
@@ -85,9 +78,9 @@ describe('a saved index', () => {
         const storage = new MapStorage()
         const other = storage.run(createLayout(placeOfSample(sample), { nanoseconds: 1n, chance: 1 }))
         storage.run(saveIndex(other, content, range, 1000))
-        const back = emptyContent(geometry, 17 - zones)
+        const back = IndexContent.empty(geometry, 17 - zones)
         const opened = storage.run(openLayout(placeOfSample(sample)))
-        expect(storage.run(loadIndex(opened, back))).to.deep.equal(range)
+        expect(storage.run(back.load(opened))).to.deep.equal(range)
         expect(digestOf(entriesOf(back))).to.equal(entries)
         if (!isCut && back.zones.every(({ openChapter }) => openChapter.room > 1)) {
           expect(recordsOf(back)).to.deep.equal(records)
@@ -103,8 +96,8 @@ describe('a saved index', () => {
       const sample = openSample(this, name)
       const { storage, facts } = sample
       const layout = storage.run(openLayout(placeOfSample(sample)))
-      const content = emptyContent(layout.geometry, 1)
-      const { newest } = storage.run(loadIndex(layout, content))
+      const content = IndexContent.empty(layout.geometry, 1)
+      const { newest } = storage.run(content.load(layout))
       const reader = new PlainReader(storage, layout, content, newest)
       expect(countRight(reader, readExpected(this, name), facts.expect!.count)).to.equal(facts.expect!.found)
     })

@@ -2,14 +2,15 @@
  * A whole index in one place: zones and keeper over a device of blocks, with every message between them, every page
  * and every step of the keeper's work an event that happens when it is picked: in order, or as a seed has it.
  */
-import { Bump } from '../../src/base/bump.js'
+import { layOut } from '../../src/base/bump.js'
 import type { Prng } from '../../src/base/prng.js'
 import { zoneOfName } from '../../src/format/record-name.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { IndexKeeper } from '../../src/uds/index-keeper.js'
 import type { IndexLayout } from '../../src/uds/index-layout.js'
 import { IndexMemory, type IndexSizes, usualSizes } from '../../src/uds/index-memory.js'
-import { IndexPageMap, loadPageMap } from '../../src/uds/index-page-map.js'
+import { IndexPageMap } from '../../src/uds/index-page-map.js'
 import type { KeeperWork, ToKeeper, ToZone } from '../../src/uds/index-ports.js'
 import {
   createRequestTable,
@@ -17,15 +18,8 @@ import {
   type IndexRequest,
   type RequestTable,
 } from '../../src/uds/index-requests.js'
-import {
-  type ChapterRange,
-  type IndexContent,
-  latestSave,
-  loadZone,
-  saveIndex,
-} from '../../src/uds/index-save.js'
-import { rebuildIndex } from '../../src/uds/rebuild.js'
-import { type Steps, type StorageCommand, StorageOp } from '../../src/uds/storage-steps.js'
+import { type ChapterRange, saveIndex } from '../../src/uds/index-save.js'
+import type { Steps } from '../../src/uds/storage-steps.js'
 import { type IndexCount, ZoneIndex } from '../../src/uds/zone-index.js'
 import type { MapStorage } from './uds-samples.js'
 
@@ -65,9 +59,7 @@ export class LocalIndex {
     const { zones } = options
     this.prng = options.prng
     const sizes = { ...usualSizes(geometry, zones), ...options.sizes, zones }
-    const counted = new Bump(null, 0)
-    void new IndexMemory(geometry, sizes, counted)
-    this.memory = new IndexMemory(geometry, sizes, new Bump(new ArrayBuffer(counted.bytes), 0))
+    this.memory = layOut((bump) => new IndexMemory(geometry, sizes, bump))
     const pageMap = new IndexPageMap(geometry, this.memory.pageMapEntries)
     this.requests = createRequestTable(options.rows ?? 16)
     const toKeeper: Channel[] = []
@@ -123,7 +115,7 @@ export class LocalIndex {
           },
         ),
     )
-    this.content = { zones: this.zones, pageMap, begin: (range) => this.begin(range) }
+    this.content = new IndexContent(this.zones, pageMap, (range) => this.begin(range))
     this.begin({ oldest: 0, newest: 0 })
   }
 
@@ -134,21 +126,16 @@ export class LocalIndex {
 
   /** Loads the latest save. */
   load(): void {
-    const save = latestSave(this.layout)
-    this.begin(save)
-    for (const zone of this.zones) this.storage.run(loadZone(this.layout, save, zone))
-    this.storage.run(loadPageMap(this.content.pageMap, save.newest, save.areas.pageMap))
+    this.storage.run(this.content.load(this.layout))
   }
 
   /** Rebuilds what was not saved. */
   rebuild(): void {
-    const indexes = this.zones.map(({ volumeIndex }) => volumeIndex)
-    this.begin(this.storage.run(rebuildIndex(this.layout, indexes, this.content.pageMap)))
+    this.storage.run(this.content.rebuild(this.layout))
   }
 
   save(time: number): void {
-    const { newest, oldest } = this.keeper
-    this.storage.run(saveIndex(this.layout, this.content, { newest, oldest }, time))
+    this.storage.run(saveIndex(this.layout, this.content, this.keeper, time))
   }
 
   /** Hands a request in without waiting for what becomes of it. */
@@ -205,7 +192,7 @@ export class LocalIndex {
       try {
         const { done, value } = steps.next()
         if (done !== true) {
-          this.perform(value)
+          this.storage.perform(value)
           return this.drive(channel, kind, steps)
         }
       } catch (error) {
@@ -214,11 +201,5 @@ export class LocalIndex {
       }
       this.keeper.workDone(kind, ok)
     })
-  }
-
-  private perform({ op, block, count, bytes, at }: StorageCommand): void {
-    if (op === StorageOp.Read) this.storage.read(block, count, bytes, at)
-    else if (op === StorageOp.Write) this.storage.write(block, count, bytes, at)
-    else this.storage.flush()
   }
 }

@@ -1,17 +1,14 @@
 import { expect } from 'chai'
 import { PAGE_BYTES, RECORD_BYTES } from '../../src/uds/geometry.js'
+import { IndexContent, openContent } from '../../src/uds/index-content.js'
 import { openLayout } from '../../src/uds/index-layout.js'
-import { loadIndex } from '../../src/uds/index-save.js'
-import { IndexOpening, openIndex } from '../../src/uds/open-index.js'
 import { rebuildIndex } from '../../src/uds/rebuild.js'
 import { readPage } from '../../src/uds/volume-pages.js'
 import { committedDigests, type SaveDigests } from './decoded-region.js'
-import { countRight, digestOf, emptyContent, entriesOf, PlainReader, placeOfSample } from './index-content.js'
+import { countRight, digestOf, entriesOf, PlainReader, placeOfSample } from './index-content.js'
 import type { LocalIndex } from './local-index.js'
 import { newIndexLike, runOperations, SEQUENCES, type Sequence } from './sample-sequences.js'
 import { openSample, readExpected, type SampleName } from './uds-samples.js'
-
-const BIRTH = { nanoseconds: 1n, chance: 1 }
 
 /** The requests of a sample up to the crash, after which its maker rebuilt it. */
 function untilCrash(name: SampleName): Sequence {
@@ -31,13 +28,13 @@ describe('an index that was not saved', () => {
       const { storage, layout } = index(used)
       const wanted = committedDigests(rebuilt).save as SaveDigests
       for (const zones of [1, 4]) {
-        const content = emptyContent(layout.geometry, zones)
+        const content = IndexContent.empty(layout.geometry, zones)
         const indexes = content.zones.map(({ volumeIndex }) => volumeIndex)
         const range = storage.run(rebuildIndex(layout, indexes, content.pageMap))
         expect(range).to.deep.equal({ newest: wanted.newest, oldest: wanted.oldest })
         expect(digestOf(entriesOf(content))).to.equal(wanted.lists)
         // Zones that are rebuilt by themselves are no different.
-        const alone = emptyContent(layout.geometry, zones)
+        const alone = IndexContent.empty(layout.geometry, zones)
         for (const { volumeIndex } of alone.zones) {
           storage.run(rebuildIndex(layout, [volumeIndex], alone.pageMap))
         }
@@ -61,12 +58,12 @@ describe('an index that was not saved', () => {
     ] as const) {
       const after = openSample(this, rebuilt)
       const afterLayout = after.storage.run(openLayout(placeOfSample(after)))
-      const wanted = emptyContent(afterLayout.geometry, 1)
-      const range = after.storage.run(loadIndex(afterLayout, wanted))
+      const wanted = IndexContent.empty(afterLayout.geometry, 1)
+      const range = after.storage.run(wanted.load(afterLayout))
       const sample = openSample(this, unclean)
       const layout = sample.storage.run(openLayout(placeOfSample(sample)))
       for (const zones of [1, 3]) {
-        const content = emptyContent(layout.geometry, zones)
+        const content = IndexContent.empty(layout.geometry, zones)
         const indexes = content.zones.map(({ volumeIndex }) => volumeIndex)
         expect(sample.storage.run(rebuildIndex(layout, indexes, content.pageMap))).to.deep.equal(range)
         expect(digestOf(entriesOf(content)), `${unclean} ${zones}`).to.equal(digestOf(entriesOf(wanted)))
@@ -80,7 +77,7 @@ describe('an index that was not saved', () => {
     const sample = openSample(this, 'dense1-unclean')
     const { storage, facts } = sample
     const opened = storage.run(
-      openIndex(IndexOpening.Load, placeOfSample(sample), BIRTH, ({ geometry }) => emptyContent(geometry, 1)),
+      openContent(placeOfSample(sample), ({ geometry }) => IndexContent.empty(geometry, 1)),
     )
     expect(opened.rebuiltFor!.message).to.equal(
       'Cannot read the saved open chapter: it does not begin as one',
@@ -95,7 +92,7 @@ describe('an index that was not saved', () => {
     const sample = openSample(this, 'kernel-crash')
     const { storage } = sample
     const opened = storage.run(
-      openIndex(IndexOpening.Load, placeOfSample(sample), BIRTH, ({ geometry }) => emptyContent(geometry, 2)),
+      openContent(placeOfSample(sample), ({ geometry }) => IndexContent.empty(geometry, 2)),
     )
     expect([opened.newest, opened.oldest]).to.deep.equal([3, 0])
     // Each name of each chapter, as the last chapter that holds it has it.
@@ -120,8 +117,7 @@ describe('an index that was not saved', () => {
         throw new Error(`name ${name} has ${data}, found ${answer.location}`)
       }
     }
-    const entries = content.zones.reduce((sum, { volumeIndex }) => sum + volumeIndex.entries, 0)
     // A record that fills places is entered twice.
-    expect(wanted.size).to.be.within(entries - 3, entries)
+    expect(wanted.size).to.be.within(content.entries - 3, content.entries)
   })
 })

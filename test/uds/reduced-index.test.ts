@@ -3,6 +3,7 @@ import { BLOCK_SIZE } from '../../src/format/constants.js'
 import type { IndexShape } from '../../src/format/index-region.js'
 import { IndexGeometry, PAGE_BYTES } from '../../src/uds/geometry.js'
 import { encodeIndexConfig } from '../../src/uds/index-config.js'
+import { IndexContent } from '../../src/uds/index-content.js'
 import type { IndexPlace } from '../../src/uds/index-layout.js'
 import { IndexPageMap, pageMapEntries } from '../../src/uds/index-page-map.js'
 import { saveIndex } from '../../src/uds/index-save.js'
@@ -48,7 +49,7 @@ function reduce(index: LocalIndex, place: IndexPlace): { storage: MapStorage; re
   const shape = { ...place.shape, reduced: true }
   const after = new IndexGeometry(shape, moved, slot - 1)
   const pageMap = new IndexPageMap(after, entries.slice(perChapter, perChapter + pageMapEntries(after)))
-  storage.run(saveIndex(layout, { ...content, pageMap }, { newest, oldest }, 9000))
+  storage.run(saveIndex(layout, new IndexContent(content.zones, pageMap), { newest, oldest }, 9000))
 
   const volumeOffset = (pagesPerChapter * PAGE_BYTES) / BLOCK_SIZE
   const head = encodeIndexSuperBlock({

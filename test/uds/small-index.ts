@@ -1,9 +1,10 @@
 /** A small index that was used for a while, made once for all tests that want one. */
 import { type IndexShape, regionOfShape } from '../../src/format/index-region.js'
 import { smallIndexShape } from '../../src/uds/geometry.js'
+import { openContent } from '../../src/uds/index-content.js'
 import { createLayout, type IndexPlace } from '../../src/uds/index-layout.js'
 import { IndexLocation, IndexRequest } from '../../src/uds/index-requests.js'
-import { IndexOpening, type OpenedIndex, openIndex } from '../../src/uds/open-index.js'
+import type { OpenedIndex } from '../../src/uds/open-index.js'
 import { LocalIndex, type LocalOptions } from './local-index.js'
 import { sampleName } from './sample-names.js'
 import { sampleData } from './sample-sequences.js'
@@ -75,7 +76,7 @@ export function reopen(
 ): { index: LocalIndex; opened: OpenedIndex } {
   let index: LocalIndex | undefined
   const opened = storage.run(
-    openIndex(IndexOpening.Load, place, BIRTH, (layout) => {
+    openContent(place, (layout) => {
       index = new LocalIndex(storage, layout, { zones })
       return index.content
     }),

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { geometryOfMemory, type IndexGeometry } from '../../src/uds/geometry.js'
-import { type Steps, StorageOp } from '../../src/uds/storage-steps.js'
+import { runSteps, type Steps, type StorageCommand, StorageOp } from '../../src/uds/storage-steps.js'
 import type { Area, VolumeNonce } from '../../src/uds/volume-index-save.js'
 import { requireShared } from '../tools.js'
 
@@ -40,13 +40,13 @@ export class MapStorage {
 
   /** Does work to its end. */
   run<T>(steps: Steps<T>): T {
-    for (;;) {
-      const { done, value } = steps.next()
-      if (done === true) return value
-      if (value.op === StorageOp.Read) this.read(value.block, value.count, value.bytes, value.at)
-      else if (value.op === StorageOp.Write) this.write(value.block, value.count, value.bytes, value.at)
-      else this.flush()
-    }
+    return runSteps(steps, (command) => this.perform(command))
+  }
+
+  perform({ op, block, count, bytes, at }: StorageCommand): void {
+    if (op === StorageOp.Read) this.read(block, count, bytes, at)
+    else if (op === StorageOp.Write) this.write(block, count, bytes, at)
+    else if (op === StorageOp.Flush) this.flush()
   }
 }
 

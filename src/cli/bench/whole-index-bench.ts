@@ -3,7 +3,7 @@
  * and a chapter is written as soon as it is closed, so that all of an index's work is in what is measured.
  */
 import { assert } from '../../base/assert.js'
-import { Bump } from '../../base/bump.js'
+import { layOut } from '../../base/bump.js'
 import { BLOCK_SIZE } from '../../format/constants.js'
 import { BLOCKS_PER_PAGE, type IndexGeometry, PAGE_BYTES } from '../../uds/geometry.js'
 import { IndexKeeper } from '../../uds/index-keeper.js'
@@ -46,9 +46,10 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
 
   constructor(geometry: IndexGeometry) {
     const sizes = usualSizes(geometry, 1)
-    const counted = new Bump(null, 0)
-    new IndexMemory(geometry, sizes, counted)
-    const memory = new IndexMemory(geometry, sizes, new Bump(new SharedArrayBuffer(counted.bytes), 0))
+    const memory = layOut(
+      (bump) => new IndexMemory(geometry, sizes, bump),
+      (bytes) => new SharedArrayBuffer(bytes),
+    )
     this.requests = createRequestTable(1)
     this.words = new Uint32Array(this.requests.names.buffer)
     this.zone = new ZoneIndex(
