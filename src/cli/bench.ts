@@ -7,7 +7,7 @@ import { ROWS } from './bench/rows.js'
 import type { BenchOptions } from './bench/run-bench.js'
 
 const STORES = ['memory', 'file'] as const
-const NAME_KEEPERS = ['index', 'map'] as const
+const NAME_KEEPERS = ['index', 'full', 'map'] as const
 /** A row of the whole index takes some seconds for these. */
 const INDEX_CHAPTERS = 16
 const ROW_NAMES = [...ROWS.map(({ name }) => name), ...Object.values(INDEX_ROWS)]
@@ -31,7 +31,8 @@ export function benchCommand(): Command {
     )
     .option(
       '--names <kinds>',
-      'what remembers names: index, map (in memory, for comparison), or both',
+      'what remembers names: index (new), full (one that is filled first, for minutes), map (in memory); ' +
+        'with map also what the index costs',
       listOf('--names', oneOf('--names', NAME_KEEPERS)),
       ['index'],
     )

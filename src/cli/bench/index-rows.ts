@@ -1,8 +1,8 @@
 /**
  * The index part of the benchmark: an index is filled with new names until its oldest chapter ends, goes on turning
- * over, is asked for names that it does not have, and for names that it has in the order in which they were
- * written. Measured on one thread, for the volume index alone and for the whole index over a store in memory; the
- * cost of making names is measured apart and taken off.
+ * over, is asked for names that it does not have, for names that it has in the order in which they were written, and
+ * for those that it was asked for last. Measured on one thread, for the volume index alone and for the whole index
+ * over a store in memory; the cost of making names is measured apart and taken off.
  */
 import type { NameStream } from './name-stream.js'
 
@@ -61,25 +61,42 @@ export const INDEX_ROWS = {
   turn: 'index post, full',
   miss: 'index query, missing',
   hit: 'index query, known',
+  recent: 'index query, recent',
 } as const
 
 /** Names from this number on are never posted. */
 export const MISSING = 0x8000_0000
 
-/**
- * Runs all rows. `chapters` is how many chapters' worth of requests the rows after the fill make; `fill`, how many
- * the fill does, all that the index holds if it is left out.
- */
+/** Runs all rows. `chapters` is how many chapters' worth of requests the rows after the fill make. */
 export function measureIndex(
   index: IndexUnderTest,
   names: NameStream,
   chapters: number,
   report: (result: IndexRowResult) => void,
-  fill = index.closedChapters,
+): void {
+  measureRows(index, names, index.closedChapters, chapters, report)
+}
+
+/** Runs the rows of an index that stays far from full: it is filled with as many chapters as the other rows ask for. */
+export function measureYoungIndex(
+  index: IndexUnderTest,
+  names: NameStream,
+  chapters: number,
+  report: (result: IndexRowResult) => void,
+): void {
+  measureRows(index, names, chapters, chapters, report)
+}
+
+function measureRows(
+  index: IndexUnderTest,
+  names: NameStream,
+  fill: number,
+  chapters: number,
+  report: (result: IndexRowResult) => void,
 ): void {
   const { recordsPerChapter } = index
   const count = chapters * recordsPerChapter
-  const filled = fill * recordsPerChapter
+  let posted = fill * recordsPerChapter
   const measure = (
     row: string,
     requests: number,
@@ -89,16 +106,19 @@ export function measureIndex(
 
   measure(
     INDEX_ROWS.fill,
-    filled,
+    posted,
     (first, some) => index.post(names, first, some),
     (found) => found < 0.001,
   )
-  measure(
-    INDEX_ROWS.turn,
-    count,
-    (first, some) => index.post(names, filled + first, some),
-    (found) => found < 0.001,
-  )
+  if (fill === index.closedChapters) {
+    measure(
+      INDEX_ROWS.turn,
+      count,
+      (first, some) => index.post(names, posted + first, some),
+      (found) => found < 0.001,
+    )
+    posted += count
+  }
   measure(
     INDEX_ROWS.miss,
     count,
@@ -107,11 +127,19 @@ export function measureIndex(
   )
   // What is found comes into new chapters, at whose opening old ones end; one chapter is left out, so that what is
   // asked for has never just ended.
-  const from = Math.max(0, filled + count - (index.closedChapters - 1) * recordsPerChapter)
+  const from = Math.max(0, posted - (index.closedChapters - 1) * recordsPerChapter)
   measure(
     INDEX_ROWS.hit,
     count,
     (first, some) => index.query(names, from + first, some),
+    (found) => found > 0.999,
+  )
+  // A chapter's worth of names, again and again: they are in the chapter that was closed last.
+  const last = from + count - recordsPerChapter
+  measure(
+    INDEX_ROWS.recent,
+    count,
+    (_, some) => index.query(names, last, some),
     (found) => found > 0.999,
   )
 }

@@ -7,9 +7,11 @@
 import { VdoError } from '../../base/errors.js'
 import { STATUS_FACTS, Status } from '../../base/status.js'
 import type { ExportTarget } from '../../engine/export-target.js'
+import type { VdoStatistics } from '../../engine/statistics.js'
 import type { VdoVolume } from '../../host/open-volume.js'
 import {
   BLOCK,
+  freshContents,
   freshStamps,
   halve,
   type Issue,
@@ -43,6 +45,12 @@ export interface Measured {
     readonly p999: number
     readonly max: number
   }
+  /** Requests to the index, or to the map, a block: names that were new, that were known, that were not and stay so. */
+  readonly indexRequests: {
+    readonly entered: number
+    readonly found: number
+    readonly missing: number
+  }
   /** The share of blocks that the statistics confirm, and whether that is enough. */
   readonly proven: number
   readonly isProven: boolean
@@ -55,6 +63,7 @@ export async function measureRow(
   depth: number,
   effort: Effort,
 ): Promise<Measured> {
+  freshContents()
   for (const step of row.prepare) await prepare(volume, step)
   const slots = makeSlots(depth)
   const issue = row.issue(volume.target, slots)
@@ -63,18 +72,17 @@ export async function measureRow(
   if (row.everySweep) for (const step of row.prepare) await prepare(volume, step)
   freshStamps()
   const latency = new Latency()
-  const before = row.proof(volume.statistics())
-  let prepared = 0
+  const requests = { entered: 0, found: 0, missing: 0 }
+  let confirmed = 0
   let blocks = 0
   let seconds = 0
   let cpu = 0
   while (blocks < effort.blocks || seconds < effort.seconds) {
     if (row.everySweep && blocks > 0) {
-      const already = row.proof(volume.statistics())
       for (const step of row.prepare) await prepare(volume, step)
       freshStamps()
-      prepared += row.proof(volume.statistics()) - already
     }
+    const before = volume.statistics()
     const count = Math.min(SPAN_BLOCKS, effort.blocks)
     const cpuBefore = process.cpuUsage()
     const start = performance.now()
@@ -83,8 +91,11 @@ export async function measureRow(
     const used = process.cpuUsage(cpuBefore)
     cpu += used.user + used.system
     blocks += count
+    const after = volume.statistics()
+    confirmed += row.proof(after) - row.proof(before)
+    addRequests(requests, before.index, after.index)
   }
-  const proven = (row.proof(volume.statistics()) - before - prepared) / blocks
+  const proven = confirmed / blocks
   const generatorPerBlock = generatorCost(row, depth)
   return {
     row: row.name,
@@ -95,9 +106,27 @@ export async function measureRow(
     cpuPerBlock: cpu / blocks - generatorPerBlock,
     generatorPerBlock,
     latency: latency.summary(),
+    indexRequests: {
+      entered: requests.entered / blocks,
+      found: requests.found / blocks,
+      missing: requests.missing / blocks,
+    },
     proven,
     isProven: proven >= row.share,
   }
+}
+
+/** Adds what the index was asked between two looks at the statistics. */
+function addRequests(
+  sum: { entered: number; found: number; missing: number },
+  before: VdoStatistics['index'],
+  after: VdoStatistics['index'],
+): void {
+  const enteredOf = (of: VdoStatistics['index']): number => of.postsNotFound + of.updatesNotFound
+  const foundOf = (of: VdoStatistics['index']): number => of.postsFound + of.queriesFound + of.updatesFound
+  sum.entered += enteredOf(after) - enteredOf(before)
+  sum.found += foundOf(after) - foundOf(before)
+  sum.missing += after.queriesNotFound - before.queriesNotFound
 }
 
 async function prepare(volume: VdoVolume, step: Row['prepare'][number]): Promise<void> {

@@ -64,6 +64,13 @@ export function freshStamps(): void {
   stampHigh++
 }
 
+let contents = 0
+
+/** Contents of the duplicate row that no earlier volume of this process had. */
+export function freshContents(): void {
+  contents++
+}
+
 export function stamp(bytes: Uint8Array, n: number): void {
   bytes[0] = n
   bytes[1] = n >>> 8
@@ -93,7 +100,7 @@ const read: Row['issue'] = (target, slots) => (i, slot, done) => {
   target.read(scatter((i * 7919) % SPAN_BLOCKS) * BLOCK, slots[slot], done)
 }
 
-/** The distinct contents are stamped with the same high part each time: the generation of `fill distinct`. */
+/** The distinct contents are the same in every sweep of a row, and in none of another. */
 export function writeDuplicates(target: ExportTarget, slots: Uint8Array[]): Issue {
   const made = alike(slots)
   return (i, slot, done) => {
@@ -105,6 +112,8 @@ export function writeDuplicates(target: ExportTarget, slots: Uint8Array[]): Issu
     bytes[3] = 0
     bytes[4] = 0
     bytes[5] = 0
+    bytes[6] = contents
+    bytes[7] = contents >>> 8
     target.write(scatter(i % SPAN_BLOCKS) * BLOCK, bytes, false, done)
   }
 }

@@ -1,12 +1,13 @@
 /**
- * A whole index with one zone over chapters in memory, hosted in one thread: pages are copied from and to memory,
- * and a chapter is written as soon as it is closed, so that all of an index's work is in what is measured.
+ * A whole index with one zone over a store that is done when it returns, hosted in one thread: a page is read when it
+ * is wanted, and a chapter is written as soon as it is closed, so that all of an index's work is in what is measured.
  */
 import { assert } from '../../base/assert.js'
 import { layOut } from '../../base/bump.js'
 import { BLOCK_SIZE } from '../../format/constants.js'
 import { BLOCKS_PER_PAGE, type IndexGeometry, PAGE_BYTES } from '../../uds/geometry.js'
-import { IndexKeeper } from '../../uds/index-keeper.js'
+import { IndexContent } from '../../uds/index-content.js'
+import { IndexKeeper, type KeeperParts } from '../../uds/index-keeper.js'
 import { IndexMemory, usualSizes } from '../../uds/index-memory.js'
 import type { KeeperPort, KeeperWork, ToKeeper, ToZone, ZonePort } from '../../uds/index-ports.js'
 import {
@@ -15,25 +16,40 @@ import {
   IndexRequest,
   type RequestTable,
 } from '../../uds/index-requests.js'
-import { flushed, type Steps, type StorageCommand, StorageOp } from '../../uds/storage-steps.js'
+import { flushed, runSteps, type Steps, type StorageCommand, StorageOp } from '../../uds/storage-steps.js'
 import { IndexCount, ZoneIndex } from '../../uds/zone-index.js'
 import type { IndexFacts, IndexUnderTest } from './index-rows.js'
 import type { NameStream } from './name-stream.js'
 
-const NONCE = { low: 0x600d, high: 1 }
 const READ_LIMIT = 16
 const NOTHING = -1
 
+/** Where an index lies, and what reads and writes there. */
+export interface BenchPlace extends Pick<KeeperParts, 'nonce' | 'volumeBlock' | 'beforeChapter'> {
+  perform(command: StorageCommand): void
+}
+
+/** Chapters in memory, and no save that a chapter could contradict. */
+function placeInMemory(geometry: IndexGeometry): BenchPlace {
+  const store = new ChapterStore(geometry)
+  return {
+    nonce: { low: 0x600d, high: 1 },
+    volumeBlock: 0,
+    beforeChapter: flushed,
+    perform: (command) => store.perform(command),
+  }
+}
+
 export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
-  readonly name = 'whole index'
+  /** What is to be saved of it. */
+  readonly content: IndexContent
+  readonly keeper: IndexKeeper
   readonly recordsPerChapter: number
   readonly closedChapters: number
   private readonly zone: ZoneIndex
-  private readonly keeper: IndexKeeper
   private readonly requests: RequestTable
   private readonly words: Uint32Array
-  private readonly store: ChapterStore
-  private readonly cachePages: Uint8Array
+  private readonly pageRead: StorageCommand
   private found = 0
   private notFound = 0
   /** What the zone and the keeper have asked for and is still to be done. */
@@ -44,7 +60,12 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
   private readonly toKeeperQueue: ToKeeper[] = []
   private readonly toZoneQueue: ToZone[] = []
 
-  constructor(geometry: IndexGeometry) {
+  constructor(
+    geometry: IndexGeometry,
+    readonly name = 'whole index',
+    private readonly place: BenchPlace = placeInMemory(geometry),
+  ) {
+    const { nonce } = place
     const sizes = usualSizes(geometry, 1)
     const memory = layOut(
       (bump) => new IndexMemory(geometry, sizes, bump),
@@ -53,25 +74,16 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
     this.requests = createRequestTable(1)
     this.words = new Uint32Array(this.requests.names.buffer)
     this.zone = new ZoneIndex(
-      { geometry, memory, zone: 0, nonce: NONCE, requests: this.requests, readLimit: READ_LIMIT },
+      { geometry, memory, zone: 0, nonce, requests: this.requests, readLimit: READ_LIMIT },
       this,
     )
-    this.keeper = new IndexKeeper(
-      {
-        geometry,
-        memory,
-        pageMap: this.zone.pageMap,
-        nonce: NONCE,
-        volumeBlock: 0,
-        // There is no save that a chapter could contradict.
-        beforeChapter: flushed,
-      },
-      this,
-    )
+    const { pageMap } = this.zone
+    this.keeper = new IndexKeeper({ ...place, geometry, memory, pageMap }, this)
+    this.content = new IndexContent([this.zone], pageMap)
     this.zone.begin(0, 0)
     this.keeper.begin(0, 0)
-    this.store = new ChapterStore(geometry)
-    this.cachePages = memory.cachePages[0]
+    const bytes = memory.cachePages[0]!
+    this.pageRead = { op: StorageOp.Read, block: 0, count: BLOCKS_PER_PAGE, bytes, at: 0 }
     this.recordsPerChapter = geometry.recordsPerChapter
     this.closedChapters = geometry.chapters - 1
   }
@@ -143,7 +155,10 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
   private readNow(): void {
     const slot = this.slotToRead
     this.slotToRead = NOTHING
-    this.store.read(this.pageToRead, this.cachePages, slot * PAGE_BYTES)
+    const { place, pageRead } = this
+    pageRead.block = place.volumeBlock + this.pageToRead * BLOCKS_PER_PAGE
+    pageRead.at = slot * PAGE_BYTES
+    place.perform(pageRead)
     this.zone.pageRead(slot, true)
   }
 
@@ -155,7 +170,7 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
       const { steps, work } = this
       if (steps !== null && work !== null) {
         this.steps = this.work = null
-        for (let next = steps.next(); next.done !== true; next = steps.next()) this.store.perform(next.value)
+        runSteps(steps, (command) => this.place.perform(command))
         keeper.workDone(work, true)
       }
       for (const message of toZoneQueue.splice(0)) zone.receive(message)
@@ -168,13 +183,6 @@ class ChapterStore {
   private readonly chapters: Uint8Array[] = []
 
   constructor(private readonly geometry: IndexGeometry) {}
-
-  read(page: number, to: Uint8Array, at: number): void {
-    const { pagesPerChapter } = this.geometry
-    const chapter = this.chapters[Math.floor((page - 1) / pagesPerChapter)]
-    const from = ((page - 1) % pagesPerChapter) * PAGE_BYTES
-    to.set(chapter.subarray(from, from + PAGE_BYTES), at)
-  }
 
   perform({ op, block, count, bytes, at }: StorageCommand): void {
     if (op === StorageOp.Flush || op === StorageOp.Pause) return
