@@ -6,10 +6,12 @@
  * that fails an order writes why, before it answers.
  */
 import type { Bump } from '../base/bump.js'
+import type { VdoError } from '../base/errors.js'
 import { SharedSentence } from '../base/shared-sentence.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import type { IndexShape } from '../format/index-region.js'
 import { IndexGeometry } from './geometry.js'
+import { INDEX_ERROR_CODES, IndexError } from './index-error.js'
 import { IndexMemory, usualSizes } from './index-memory.js'
 import type { ChapterRange } from './index-save.js'
 import { BOUNCE_BLOCKS } from './region-work.js'
@@ -33,14 +35,6 @@ export enum IndexOrder {
   Settle = 6,
 }
 
-/** How an order failed. */
-export enum OrderFailure {
-  None = 0,
-  /** What is on the disk is damaged, or is not there. */
-  Damaged = 1,
-  Other = 2,
-}
-
 /** Pieces of work that a zone may have under way at once, see `Work`. */
 export const WORKS = 4
 
@@ -57,7 +51,7 @@ const LEAST_PAGES = 16
 
 export class IndexArena {
   readonly memory: IndexMemory
-  readonly problem: SharedSentence
+  private readonly problem: SharedSentence
   private readonly buffers: number
   private readonly areas: Float64Array
   private readonly chapters: Float64Array
@@ -111,18 +105,20 @@ export class IndexArena {
     this.words[1] = touched ? 1 : 0
   }
 
-  get failure(): OrderFailure {
-    return Atomics.load(this.words, 0)
+  /** How the order failed that all zones have answered, if it did. */
+  get failure(): IndexError | undefined {
+    const code = INDEX_ERROR_CODES[Atomics.load(this.words, 0) - 1]
+    return code === undefined ? undefined : new IndexError(code, this.problem.text)
   }
 
   /** Keeps the first failure. */
-  fail(failure: OrderFailure, sentence: string): void {
-    if (Atomics.compareExchange(this.words, 0, OrderFailure.None, failure) === OrderFailure.None) {
-      this.problem.text = sentence
-    }
+  fail(error: VdoError): void {
+    const code = error instanceof IndexError ? error.code : 'VDO_INDEX_IO'
+    const word = INDEX_ERROR_CODES.indexOf(code) + 1
+    if (Atomics.compareExchange(this.words, 0, 0, word) === 0) this.problem.text = error.message
   }
 
   clearFailure(): void {
-    Atomics.store(this.words, 0, OrderFailure.None)
+    Atomics.store(this.words, 0, 0)
   }
 }

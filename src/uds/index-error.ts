@@ -1,21 +1,25 @@
 /** Why an index cannot be opened. None of these is a loss of data: a volume serves without its index. */
 import { VdoError } from '../base/errors.js'
 
-export type IndexErrorCode =
+/** All codes; their places stand for them in shared memory. */
+export const INDEX_ERROR_CODES = [
   /** There is no index in the region, or one of another volume or configuration: a new one may be made. */
-  | 'VDO_INDEX_MISSING'
+  'VDO_INDEX_MISSING',
   /** A structure of the index is damaged. */
-  | 'VDO_INDEX_CORRUPT'
+  'VDO_INDEX_CORRUPT',
   /** Written in a version of the format that is not known. */
-  | 'VDO_INDEX_UNSUPPORTED'
+  'VDO_INDEX_UNSUPPORTED',
   /** The region has too little room for the index that it should hold. */
-  | 'VDO_INDEX_NO_SPACE'
+  'VDO_INDEX_NO_SPACE',
   /** There is no memory for it. */
-  | 'VDO_INDEX_NO_MEMORY'
+  'VDO_INDEX_NO_MEMORY',
   /** The store failed. */
-  | 'VDO_INDEX_IO'
+  'VDO_INDEX_IO',
   /** It was not saved when it was used last: it has to be rebuilt from its chapters. */
-  | 'VDO_INDEX_UNCLEAN'
+  'VDO_INDEX_UNCLEAN',
+] as const
+
+export type IndexErrorCode = (typeof INDEX_ERROR_CODES)[number]
 
 export class IndexError extends VdoError {
   declare readonly code: IndexErrorCode

@@ -18,13 +18,12 @@ import { AdminCommand, BioOp, hop, IndexOp } from '../vio/opcodes.js'
 import { IoKind } from '../vio/vio-table.js'
 import { phaseDone, type ZoneContext } from '../vio/zone-context.js'
 import { BLOCKS_PER_PAGE, PAGE_BYTES } from './geometry.js'
-import { type IndexArena, IndexOrder, OrderFailure, WORKS, Work } from './index-arena.js'
+import { type IndexArena, IndexOrder, WORKS, Work } from './index-arena.js'
 import { IndexKeeping, toldBy } from './index-keeping.js'
 import type { IndexPlace } from './index-layout.js'
 import type { IndexOutside } from './index-outside.js'
 import { ToKeeper, type ZonePort } from './index-ports.js'
 import { IndexLocation } from './index-requests.js'
-import { isDamage } from './open-index.js'
 import { type RegionPlace, RegionWork } from './region-work.js'
 import { sendAnswer } from './send-answer.js'
 import type { Steps } from './storage-steps.js'
@@ -213,8 +212,7 @@ export class IndexZone implements Zone, ZonePort {
   }
 
   private orderDone(error: VdoError | null): void {
-    if (error !== null)
-      this.shared.fail(isDamage(error) ? OrderFailure.Damaged : OrderFailure.Other, error.message)
+    if (error !== null) this.shared.fail(error)
     this.context.post.send(hop(IndexOp.OrderDone, 0), 0)
   }
 

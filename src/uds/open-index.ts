@@ -5,7 +5,7 @@
  * | what is there                                           | result                  |
  * |---------------------------------------------------------|-------------------------|
  * | a save that can be loaded                               | loaded                  |
- * | no save, or one that is damaged                         | rebuilt                 |
+ * | no save, or one that is damaged or cannot be read       | rebuilt                 |
  * | no index, or one of another volume or configuration     | `VDO_INDEX_MISSING`     |
  * | damaged blocks, or chapters that make no sense          | `VDO_INDEX_CORRUPT`     |
  * | a version of the format that is not known               | `VDO_INDEX_UNSUPPORTED` |
@@ -40,7 +40,7 @@ export function* openIndex(place: IndexPlace, parts: IndexParts): Steps<OpenedIn
     yield* parts.load(layout, save)
     return { layout, newest: save.newest, oldest: save.oldest, rebuiltFor: undefined }
   } catch (error) {
-    if (!isDamage(error)) throw error
+    if (!mayBeRebuilt(error)) throw error
     const range = yield* parts.rebuild(layout, error)
     return { layout, ...range, rebuiltFor: error }
   }
@@ -53,7 +53,7 @@ export function canBeReplaced(error: unknown): error is IndexError {
   )
 }
 
-/** Whether an error says that another way to open the index may succeed. */
-export function isDamage(error: unknown): error is IndexError {
-  return canBeReplaced(error) || (error instanceof IndexError && error.code === 'VDO_INDEX_UNCLEAN')
+/** Whether a save that cannot be loaded leaves the chapters to try. They take no less memory. */
+function mayBeRebuilt(error: unknown): error is IndexError {
+  return error instanceof IndexError && error.code !== 'VDO_INDEX_NO_MEMORY'
 }

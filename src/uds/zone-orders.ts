@@ -2,8 +2,7 @@
 import { assert } from '../base/assert.js'
 import { hop, IndexOp } from '../vio/opcodes.js'
 import type { ZoneContext } from '../vio/zone-context.js'
-import { type IndexArena, type IndexOrder, OrderFailure } from './index-arena.js'
-import { IndexError } from './index-error.js'
+import type { IndexArena, IndexOrder } from './index-arena.js'
 import { WAIT } from './region-work.js'
 import type { Steps } from './storage-steps.js'
 
@@ -25,9 +24,8 @@ export class ZoneOrders {
     this.left = counts.index
     for (let zone = 0; zone < counts.index; zone++) post.send(hop(IndexOp.Order, zone), order)
     while (this.left > 0) yield WAIT
-    if (shared.failure === OrderFailure.None) return
-    const code = shared.failure === OrderFailure.Damaged ? 'VDO_INDEX_CORRUPT' : 'VDO_INDEX_IO'
-    throw new IndexError(code, shared.problem.text)
+    const { failure } = shared
+    if (failure !== undefined) throw failure
   }
 
   /** A zone has done what was ordered, or cannot. Whoever waits for the order is woken by whoever hears of this. */

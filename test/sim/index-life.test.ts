@@ -3,9 +3,12 @@ import { Prng } from '../../src/base/prng.js'
 import { DeviceOp } from '../../src/device/block-device.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
+import { openLayout } from '../../src/uds/index-layout.js'
+import type { SaveAreas } from '../../src/uds/save-slot.js'
+import { runSteps } from '../../src/uds/storage-steps.js'
 import { Counter } from '../../src/vio/counters.js'
 import { hopOfWord, IndexControl, IndexOp, opOfHop } from '../../src/vio/opcodes.js'
-import { IndexWorld, upFrom } from './index-world.js'
+import { IndexWorld, upFrom, type WatchedStore } from './index-world.js'
 
 const BLOCK = 4096
 
@@ -115,6 +118,29 @@ describe('the index of a volume that serves', function () {
   })
 
   describe('whose region was spoilt', () => {
+    /** More than one chapter, saved. */
+    function usedWorld(): IndexWorld {
+      const world = new IndexWorld(lend, { seed: 21, zones: 2, chapterRecords: 30 })
+      world.untilSettled()
+      world.write(upFrom(0, 100))
+      world.save()
+      return world
+    }
+
+    function savedAreas({ store, place }: IndexWorld): SaveAreas {
+      const layout = runSteps(openLayout(place), ({ block, count, bytes }) => {
+        store.read(block, count, bytes)
+      })
+      return layout.areasOf(layout.latest!)
+    }
+
+    function failReads(store: WatchedStore, from: number, blocks: number): void {
+      store.mayFail = (op, block) =>
+        op === DeviceOp.Read && store.isInside(block) && block >= from && block < from + blocks
+      store.failureChance = 1
+      store.failuresLeft = Number.POSITIVE_INFINITY
+    }
+
     const spoil: Record<string, (world: IndexWorld, prng: Prng) => void> = {
       'all zeros': ({ store, place }) => {
         for (let i = 0; i < place.blocks; i++) store.write(place.start + i, new Uint8Array(BLOCK))
@@ -137,10 +163,7 @@ describe('the index of a volume that serves', function () {
     }
     for (const [name, act] of Object.entries(spoil)) {
       it(`serves, says so and can have a new one (${name})`, () => {
-        const world = new IndexWorld(lend, { seed: 21, zones: 2, chapterRecords: 30 })
-        world.untilSettled()
-        world.write(upFrom(0, 100))
-        world.save()
+        const world = usedWorld()
         act(world, new Prng(5))
         world.reopen()
         world.write(upFrom(0, 40))
@@ -158,6 +181,47 @@ describe('the index of a volume that serves', function () {
         world.reopen()
         world.untilSettled()
         expect(world.total(Counter.IndexLoads)).to.equal(1)
+      })
+    }
+
+    it('serves while its save cannot be read, and has it rebuilt', () => {
+      const world = usedWorld()
+      const { block } = savedAreas(world).openChapter
+      failReads(world.store, block, 1)
+      world.reopen()
+      world.write(upFrom(0, 40))
+      world.untilSettled()
+      expect([world.state, world.total(Counter.IndexRebuilds)]).to.deep.equal(['online', 1])
+      expect(world.reports.length).to.equal(1)
+      expect(world.reports[0]).to.include('the index is rebuilt from its chapters: Cannot read blocks')
+      world.write(upFrom(500, 40))
+      expect(foundAgain(world, 500, 40)).to.equal(40)
+      world.save()
+    })
+
+    for (const [name, from] of [
+      ['at all', 0],
+      ['behind its first half', 0.5],
+    ] as const) {
+      it(`serves while it cannot be read ${name}, and can have a new one once it can`, () => {
+        const world = usedWorld()
+        const { start, blocks } = world.place
+        failReads(world.store, start + Math.floor(from * blocks), blocks)
+        world.reopen()
+        world.write(upFrom(0, 40))
+        world.untilSettled()
+        expect(world.state).to.equal('error')
+        expect(world.reports.length).to.equal(1)
+        expect(world.reports[0]).to.match(/the index cannot be opened: Cannot read blocks .* of the index/)
+        world.control(IndexControl.Create)
+        expect(world.state).to.equal('error')
+        world.store.failureChance = 0
+        world.control(IndexControl.Create)
+        expect(world.state).to.equal('online')
+        world.write(upFrom(500, 40))
+        expect(foundAgain(world, 500, 40)).to.equal(40)
+        expect(world.simulator.arena.boards.readOnlyReason).to.equal(0)
+        world.save()
       })
     }
 
