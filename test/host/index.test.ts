@@ -8,7 +8,7 @@ import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/ope
 import { serveNbd } from '../../src/server/nbd/nbd-server.js'
 import { Counter } from '../../src/vio/counters.js'
 import { randomBytes } from '../kernel/content.js'
-import { codeOf, refusalOf } from '../outcomes.js'
+import { refusalOf } from '../outcomes.js'
 import { requireTool, runOk, withTempDir } from '../tools.js'
 import { formatInMemory } from './memory-volume.js'
 
@@ -192,7 +192,11 @@ describe('the index of a volume on threads', function () {
   it('that is too large for any machine is refused before anything is opened', async () => {
     const { segments } = formatInMemory()
     const options = { device: segments, threads: 'tiny', shape: { index: indexShapeOf(1024, false) } }
-    expect(await codeOf(openVolume(options))).to.equal('VDO_INDEX_TOO_LARGE')
+    const { code, message } = await refusalOf(openVolume(options))
+    expect(code).to.equal('VDO_INDEX_TOO_LARGE')
+    expect(message).to.match(
+      /takes 12\d{11} bytes of memory, and 16 zones of 4294901760 bytes hold 68718428160/,
+    )
     const reports: string[] = []
     const report = (sentence: string) => void reports.push(sentence)
     const without = await openVolume({ device: segments, threads: 'tiny', deduplication: false, report })

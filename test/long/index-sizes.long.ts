@@ -32,6 +32,8 @@ describe('an index', () => {
     ['0.5 GB, dense', -512, false, 1],
     ['0.75 GB, dense', -768, false, 2],
     ['1 GB, dense', 1, false, 1],
+    // As large as one zone can be.
+    ['4 GB, dense', 4, false, 1],
     ['0.25 GB, sparse', -256, true, 2],
   ]
   for (const [title, memory, sparse, zones] of sizes) {
