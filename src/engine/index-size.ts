@@ -4,7 +4,7 @@
  */
 import { VdoError } from '../base/errors.js'
 import { type IndexShape, MAX_INDEX_ZONES, regionOfShape, zoneMemoryBytes } from '../format/index-region.js'
-import { HEADER_BYTES } from '../uds/delta-index.js'
+import { HEADER_BYTES } from '../uds/list-memory.js'
 
 /** The most bytes of a zone, less what keeps searches inside. */
 export const MAX_ZONE_BYTES = 4 * 1024 ** 3 - 65536

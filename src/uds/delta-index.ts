@@ -1,38 +1,28 @@
 /**
  * The delta lists of one zone, in memory: sorted keys, each with a payload, coded as `delta-code` tells. It is what
- * makes an index cost three bytes a record. Owned by the thread of its zone.
- *
- * All lists lie in one array of bytes, in the order of their numbers, with gaps between them. A list grows into a
- * gap beside it, by moving its smaller part: the bits before the place or those behind it. Where neither gap has
- * room, all lists are spread out evenly again. So a list may begin at any bit.
+ * makes an index cost three bytes a record. Owned by the thread of its zone. `list-memory` says where the lists lie.
  *
  * Work goes through a cursor: `search` places it, `setPayload`, `put` and `remove` act where it is. Each of the
  * last two ends the cursor's use, and nothing allocates.
  *
- * Each list has a header of sixteen words, a cache line: where the list is, a word that belongs to the owner, and
- * marks. The keys are cut into `SEGMENTS` equal segments; a mark remembers where in the list one begins, so that a
- * search walks a part of a twelfth of it. They follow every change, and cost a quarter of a byte a record.
+ * In a list's header are marks. The keys are cut into `SEGMENTS` equal segments; a mark remembers where in the list
+ * one begins, so that a search walks a part of a twelfth of it. They follow every change, and cost a quarter of a byte
+ * a record. They are words 4 to 14, of segments 1 to 11:
  *
- * | word    | content                                                                                         |
- * |---------|-------------------------------------------------------------------------------------------------|
- * | 0       | the byte that the list starts in                                                                |
- * | 1       | its size in bits, and above 16 bits of it the bit of that byte where it starts                  |
- * | 2       | the owner's                                                                                     |
- * | 3       | the byte where it will start, while the lists are spread out                                    |
- * | 4 to 14 | the marks of segments 1 to 11: below, how far the key before the segment's first entry is from  |
- * |         | the first key of the segment, or 0 where that is unknown or does not fit 16 bits; above, the    |
- * |         | offset of that entry (the end of the list if there is none), which is never a collision         |
+ * | bits     | content                                                                                          |
+ * |----------|--------------------------------------------------------------------------------------------------|
+ * | 0 to 15  | how far the key before the segment's first entry is from the first key of the segment, or 0      |
+ * |          | where that is unknown or does not fit                                                            |
+ * | 16 to 31 | the offset of that entry, which is never a collision; the end of the list if there is none       |
  *
- * Invariants: lists do not overlap, and lie before the guard at the end; lists are well formed (`admitList` looks
- * at every bit of what others wrote), so that a walk ends exactly where its list does.
+ * Invariant: lists are well formed (`admitList` looks at every bit of what others wrote), so that a walk ends exactly
+ * where its list does.
  */
 import { assert } from '../base/assert.js'
 import {
   type DeltaCoding,
   deltaLength,
   equalsName,
-  GUARD_BYTES,
-  MAX_LIST_BITS,
   NAME_BITS,
   NAME_BYTES,
   NO_DELTA,
@@ -42,21 +32,21 @@ import {
   writeDelta,
 } from './delta-code.js'
 import { CHAPTER_ADDRESS_BITS } from './geometry.js'
-import { moveBits } from './move-bits.js'
+import { HEADER, ListMemory } from './list-memory.js'
 
-/** Words of a header, and which word is what. */
-const HEADER_WORDS = 16
-export const HEADER_BYTES = HEADER_WORDS * 4
-const START = 0
-const SHAPE = 1
-const OWNER = 2
-const MOVED = 3
+// Constants of this module are known to the compiler; those of another it would look up in the midst of every walk.
+const {
+  words: HEADER_WORDS,
+  start: START,
+  shape: SHAPE,
+  sizeMask: SIZE_MASK,
+  phaseShift: PHASE_SHIFT,
+} = HEADER
+
 /** The mark of segment s is word MARKS + s; segment 0 begins with the list and has none. */
-const MARKS = 3
+const MARKS = HEADER.others - 1
 const SEGMENTS = 12
 
-const SIZE_MASK = 0xffff
-const PHASE_SHIFT = 16
 const DISTANCE_MASK = 0xffff
 const OFFSET_SHIFT = 16
 
@@ -82,22 +72,17 @@ export enum Insertion {
   Duplicate = 2,
 }
 
-export class DeltaIndex {
-  /** Entries, collisions among them, and the bits that they take. */
+export class DeltaIndex extends ListMemory {
+  /** Entries, and collisions among them. */
   entries = 0
   collisions = 0
-  usedBits = 0
-  /** How often all lists were spread out again, and how many entries found no room. */
-  rebalances = 0
+  /** How many entries found no room. */
   overflows = 0
 
   /** The cursor: whether the key was found, and whether as a collision, which has the very name. */
   found = false
   isCollision = false
 
-  private readonly bytes: Uint8Array
-  private readonly view: DataView
-  private readonly headers: Uint32Array
   /** The first key of each segment. */
   private readonly firstKeys: Int32Array
   /** Offsets of the entries that a purge will remove, the smallest first. */
@@ -117,51 +102,19 @@ export class DeltaIndex {
 
   constructor(
     readonly coding: DeltaCoding,
-    readonly lists: number,
-    readonly memoryBytes: number,
+    lists: number,
+    memoryBytes: number,
     /** The bits of a key. */
     private readonly keyBits: number = CHAPTER_ADDRESS_BITS,
   ) {
-    assert(lists >= 1 && memoryBytes > lists / 4 + GUARD_BYTES, 'a delta index has lists and room for them')
-    this.bytes = new Uint8Array(memoryBytes + GUARD_BYTES + 1)
-    this.view = new DataView(this.bytes.buffer)
-    this.headers = new Uint32Array((lists + 2) * HEADER_WORDS)
+    super(lists, memoryBytes)
     this.firstKeys = Int32Array.from({ length: SEGMENTS }, (_, i) => Math.ceil((i * 2 ** keyBits) / SEGMENTS))
-    this.clear()
   }
 
-  /** Empties all lists and spreads them evenly. The owner's words become 0. */
+  /** Empties all lists. The owner's words become 0. */
   clear(): void {
-    const { headers, lists, memoryBytes } = this
-    headers.fill(0)
-    const spacing = Math.floor((8 * memoryBytes - 8 * GUARD_BYTES) / lists)
-    let bit = Math.floor(spacing / 2)
-    for (let list = 1; list <= lists; list++, bit += spacing) {
-      headers[list * HEADER_WORDS + START] = Math.floor(bit / 8)
-      headers[list * HEADER_WORDS + SHAPE] = (bit % 8) << PHASE_SHIFT
-    }
-    const guard = (lists + 1) * HEADER_WORDS
-    headers[guard + START] = memoryBytes - GUARD_BYTES
-    headers[guard + SHAPE] = 8 * GUARD_BYTES
-    this.bytes.fill(0xff, memoryBytes - GUARD_BYTES)
-    this.entries = this.collisions = this.usedBits = 0
-  }
-
-  /** Bytes that this takes. */
-  get allocatedBytes(): number {
-    return this.bytes.length + this.headers.byteLength
-  }
-
-  listBits(list: number): number {
-    return this.headers[(list + 1) * HEADER_WORDS + SHAPE] & SIZE_MASK
-  }
-
-  ownerWord(list: number): number {
-    return this.headers[(list + 1) * HEADER_WORDS + OWNER]
-  }
-
-  setOwnerWord(list: number, value: number): void {
-    this.headers[(list + 1) * HEADER_WORDS + OWNER] = value
+    this.spreadEmpty()
+    this.entries = this.collisions = 0
   }
 
   /** The key of the entry that was found, or would follow; the payload of the one that was found. */
@@ -284,7 +237,7 @@ export class DeltaIndex {
     if (this.found) {
       const offset = this.offset + this.entryBits
       const length = payloadBits + minBits + NAME_BITS
-      if (!this.makeRoom(offset, length)) return this.overflow()
+      if (!this.makeRoom(header, offset, length)) return this.overflow()
       this.moveMarks(NO_OFFSET, 0, 0, length)
       const start = headers[header + START]
       const bit = (headers[header + SHAPE] >>> PHASE_SHIFT) + offset
@@ -296,7 +249,7 @@ export class DeltaIndex {
       const delta = this.key - this.previousKey
       const length = payloadBits + deltaLength(coding, delta)
       if (this.atEnd) {
-        if (!this.makeRoom(this.offset, length)) return this.overflow()
+        if (!this.makeRoom(header, this.offset, length)) return this.overflow()
         this.moveMarks(this.offset, this.offset + length, this.key, length)
         this.write(this.offset, payload, delta)
       } else {
@@ -310,7 +263,7 @@ export class DeltaIndex {
           payloadBits,
         )
         const growth = length + restLength - this.entryBits
-        if (!this.makeRoom(this.offset, growth)) return this.overflow()
+        if (!this.makeRoom(header, this.offset, growth)) return this.overflow()
         this.moveMarks(this.offset, this.offset + length, this.key, growth)
         this.write(this.offset, payload, delta)
         this.write(this.offset + length, behind, rest)
@@ -334,7 +287,7 @@ export class DeltaIndex {
     if (this.isCollision) {
       this.collisions--
       this.moveMarks(NO_OFFSET, 0, 0, -entryBits)
-      return this.closeUp(offset, entryBits)
+      return this.closeUp(header, offset, entryBits)
     }
     const start = headers[header + START]
     const phase = headers[header + SHAPE] >>> PHASE_SHIFT
@@ -342,7 +295,7 @@ export class DeltaIndex {
     const next = offset + entryBits
     if (next === size) {
       this.moveMarks(next, offset, this.previousKey, -entryBits)
-      return this.closeUp(offset, entryBits)
+      return this.closeUp(header, offset, entryBits)
     }
     const delta = readDelta(coding, bytes, start, phase + next + payloadBits, phase + size)
     assert(delta !== NO_DELTA, 'a list is whole')
@@ -355,7 +308,7 @@ export class DeltaIndex {
     const joined = this.entryDelta + delta
     const count = entryBits + nextBits - payloadBits - deltaLength(coding, joined)
     this.moveMarks(next, offset, this.previousKey, -count)
-    this.closeUp(offset, count)
+    this.closeUp(header, offset, count)
     this.write(offset, behind, joined)
   }
 
@@ -554,65 +507,6 @@ export class DeltaIndex {
     }
   }
 
-  // What a save is made of, and what it is read into.
-
-  /** The bit of its first byte where a list starts. */
-  listPhase(list: number): number {
-    return this.headers[(list + 1) * HEADER_WORDS + SHAPE] >>> PHASE_SHIFT
-  }
-
-  /** The bytes that a list has bits in. */
-  listByteCount(list: number): number {
-    return (this.listPhase(list) + this.listBits(list) + 7) >>> 3
-  }
-
-  /** Copies some of the bytes that a list has bits in. */
-  copyList(list: number, from: number, count: number, to: Uint8Array, at: number): void {
-    const start = this.headers[(list + 1) * HEADER_WORDS + START] + from
-    const { bytes } = this
-    for (let i = 0; i < count; i++) to[at + i] = bytes[start + i]
-  }
-
-  /** Makes room for one list of a save; the lists are empty until `restoreList` fills them. */
-  prepareList(list: number, bits: number): void {
-    const header = (list + 1) * HEADER_WORDS
-    this.headers.fill(0, header + MARKS + 1, header + MARKS + SEGMENTS)
-    this.headers[header + SHAPE] = bits
-  }
-
-  /** Spreads the lists that were prepared. False if they do not fit. */
-  spreadPrepared(): boolean {
-    const { headers, lists, memoryBytes } = this
-    let used = GUARD_BYTES
-    for (let list = 1; list <= lists; list++)
-      used += ((headers[list * HEADER_WORDS + SHAPE] & SIZE_MASK) + 14) >>> 3
-    if (used > memoryBytes) return false
-    const spacing = Math.floor((memoryBytes - used) / lists)
-    let byte = Math.floor(spacing / 2)
-    this.usedBits = 0
-    for (let list = 1; list <= lists; list++) {
-      const header = list * HEADER_WORDS
-      const bits = headers[header + SHAPE] & SIZE_MASK
-      headers[header + START] = byte
-      headers[header + SHAPE] = bits
-      this.usedBits += bits
-      byte += ((bits + 14) >>> 3) + spacing
-    }
-    return true
-  }
-
-  /**
-   * Takes bytes of a list that was prepared; `from` and `count` tell which of them. Once all are here, `admitList`
-   * has to agree before the list is used.
-   */
-  restoreList(list: number, phase: number, from: number, bytes: Uint8Array, at: number, count: number): void {
-    const header = (list + 1) * HEADER_WORDS
-    const { headers } = this
-    headers[header + SHAPE] = (headers[header + SHAPE] & SIZE_MASK) | (phase << PHASE_SHIFT)
-    const start = headers[header + START] + from
-    for (let i = 0; i < count; i++) this.bytes[start + i] = bytes[at + i]
-  }
-
   /**
    * Whether a list that others wrote is whole, with keys up to `maxKey` and payloads no farther from `first` than
    * `reach`, round the end of what a payload can be. Counts its entries, so it is called once for each.
@@ -684,128 +578,6 @@ export class DeltaIndex {
     }
     writeBits(bytes, start, bit, payloadBits, payload)
     writeDelta(coding, bytes, start, bit + payloadBits, delta)
-  }
-
-  /** Opens a gap of `count` bits at `offset` of the cursor's list. False if there is no room for it. */
-  private makeRoom(offset: number, count: number): boolean {
-    const { headers, header } = this
-    const size = headers[header + SHAPE] & SIZE_MASK
-    if (size + count > MAX_LIST_BITS) return false
-    const before = offset
-    const after = size - offset
-    let gapBefore = this.gapBefore(header)
-    let gapAfter = this.gapBefore(header + HEADER_WORDS)
-    let useBefore: boolean
-    if (count <= gapBefore && count <= gapAfter) {
-      useBefore = before < after || (before === after && gapBefore > gapAfter)
-    } else if (count <= gapBefore) useBefore = true
-    else if (count <= gapAfter) useBefore = false
-    else {
-      useBefore = before < after
-      const growing = header / HEADER_WORDS + (useBefore ? 0 : 1)
-      if (!this.rebalance(growing, (count + 7) >>> 3)) return false
-      gapBefore = this.gapBefore(header)
-      gapAfter = this.gapBefore(header + HEADER_WORDS)
-      assert(count <= (useBefore ? gapBefore : gapAfter), 'spreading the lists made room')
-    }
-    const start = headers[header + START]
-    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
-    if (useBefore) {
-      const byte = start - ((count + 7 - phase) >>> 3)
-      const bit = (phase - count) & 7
-      moveBits(this.view, byte, bit, start, phase, before)
-      headers[header + START] = byte
-      headers[header + SHAPE] = (headers[header + SHAPE] & SIZE_MASK) | (bit << PHASE_SHIFT)
-    } else {
-      moveBits(this.view, start, phase + offset + count, start, phase + offset, after)
-    }
-    headers[header + SHAPE] += count
-    this.usedBits += count
-    return true
-  }
-
-  /** Takes `count` bits away at `offset` of the cursor's list. */
-  private closeUp(offset: number, count: number): void {
-    const { headers, header } = this
-    const size = headers[header + SHAPE] & SIZE_MASK
-    const before = offset
-    const after = size - offset - count
-    const start = headers[header + START]
-    const phase = headers[header + SHAPE] >>> PHASE_SHIFT
-    const moveBefore =
-      before < after || (before === after && this.gapBefore(header) < this.gapBefore(header + HEADER_WORDS))
-    if (moveBefore) {
-      moveBits(this.view, start, phase + count, start, phase, before)
-      headers[header + START] = start + ((phase + count) >>> 3)
-      headers[header + SHAPE] = size | (((phase + count) & 7) << PHASE_SHIFT)
-    } else {
-      moveBits(this.view, start, phase + offset, start, phase + offset + count, after)
-    }
-    headers[header + SHAPE] -= count
-    this.usedBits -= count
-  }
-
-  /** The free bits between a list and the one before it. */
-  private gapBefore(header: number): number {
-    const { headers } = this
-    const last = header - HEADER_WORDS
-    return (
-      8 * (headers[header + START] - headers[last + START]) +
-      (headers[header + SHAPE] >>> PHASE_SHIFT) -
-      (headers[last + SHAPE] >>> PHASE_SHIFT) -
-      (headers[last + SHAPE] & SIZE_MASK)
-    )
-  }
-
-  /** Spreads all lists evenly, with `reserve` more bytes before the list whose header is number `growing`. */
-  private rebalance(growing: number, reserve: number): boolean {
-    const { headers, lists, memoryBytes } = this
-    let used = reserve
-    for (let i = 0; i <= lists + 1; i++) used += this.headerBytes(i)
-    if (used > memoryBytes) return false
-    const spacing = Math.floor((memoryBytes - used) / lists)
-    let byte = 0
-    for (let i = 0; i <= lists; i++) {
-      byte += this.headerBytes(i) + spacing
-      if (i === 0) byte -= Math.floor(spacing / 2)
-      if (i + 1 === growing) byte += reserve
-      headers[(i + 1) * HEADER_WORDS + MOVED] = byte
-    }
-    headers[(lists + 1) * HEADER_WORDS + MOVED] = headers[(lists + 1) * HEADER_WORDS + START]
-    this.moveLists(1, lists)
-    this.rebalances++
-    return true
-  }
-
-  private headerBytes(i: number): number {
-    const header = i * HEADER_WORDS
-    const { headers } = this
-    return ((headers[header + SHAPE] >>> PHASE_SHIFT) + (headers[header + SHAPE] & SIZE_MASK) + 7) >>> 3
-  }
-
-  /**
-   * Moves lists to their new places, whole bytes. None may be written over before it has moved: what moves up is
-   * preceded by those above it, what moves down by those below it.
-   */
-  private moveLists(first: number, last: number): void {
-    const { headers, bytes } = this
-    if (first === last) {
-      const header = first * HEADER_WORDS
-      const start = headers[header + START]
-      bytes.copyWithin(headers[header + MOVED], start, start + this.headerBytes(first))
-      headers[header + START] = headers[header + MOVED]
-      return
-    }
-    const middle = (first + last) >>> 1
-    // The first list of the upper half decides: if it moves up, the upper half has to make way.
-    const upper = (middle + 1) * HEADER_WORDS
-    if (headers[upper + MOVED] > headers[upper + START]) {
-      this.moveLists(middle + 1, last)
-      this.moveLists(first, middle)
-    } else {
-      this.moveLists(first, middle)
-      this.moveLists(middle + 1, last)
-    }
   }
 }
 
