@@ -267,8 +267,9 @@ export class Handshake {
     this.refuse(OptionReply.Ack)
   }
 
+  /** A server without TLS knows what is asked, and does not do it. */
   startTls(data: Uint8Array): void {
-    this.refuse(data.length > 0 ? OptionReply.Invalid : OptionReply.Unsupported)
+    this.refuse(data.length > 0 ? OptionReply.Invalid : OptionReply.Policy)
   }
 
   structuredReply(data: Uint8Array): void {

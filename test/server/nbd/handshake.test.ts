@@ -76,12 +76,20 @@ describe('the NBD handshake', () => {
         client.send(option(number, Buffer.from('x')))
         expect((await client.answer()).type).to.equal(ERR.invalid)
       }
-      client.send(option(OPT.startTls))
-      expect((await client.answer()).type).to.equal(ERR.unsupported)
       client.send(option(OPT.structured))
       expect((await client.answer()).type).to.equal(REP.ack)
       client.send(option(OPT.structured))
       expect((await client.answer()).type).to.equal(ERR.invalid)
+    }))
+
+  it('will not do TLS, and goes on in plain', () =>
+    withServer(async ({ connect }) => {
+      const client = await connect()
+      await client.hello()
+      client.send(option(OPT.startTls))
+      expect(await client.answer()).to.include({ option: OPT.startTls, type: ERR.policy })
+      client.send(option(OPT.go, question('')))
+      expect((await client.answers()).at(-1)?.type).to.equal(REP.ack)
     }))
 
   it('refuses questions whose lengths do not add up, and answers the next one', () =>

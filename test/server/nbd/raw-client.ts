@@ -10,6 +10,7 @@ export const OPT = { exportName: 1, abort: 2, list: 3, startTls: 5, info: 6, go:
 export const REP = { ack: 1, server: 2, info: 3 }
 export const ERR = {
   unsupported: 0x80000001,
+  policy: 0x80000002,
   invalid: 0x80000003,
   unknown: 0x80000006,
   tooBig: 0x80000009,
