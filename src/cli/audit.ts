@@ -28,12 +28,12 @@ async function auditVolume(
   path: string,
   { verbose = false, summary = false, json = false }: AuditCommandOptions,
 ): Promise<void> {
-  const [{ auditFile }, { lockStore }] = await Promise.all([
+  const [{ auditFile }, { lockForReading }] = await Promise.all([
     import('../host/audit-file.js'),
     import('../host/volume-lock.js'),
   ])
   // A volume that changes while it is read agrees with nothing.
-  const unlock = await lockStore(path, 'Cannot audit')
+  const unlock = await lockForReading(path, 'Cannot audit')
   // Problems that are told as they are found would break the line.
   const progress = verbose ? NO_PROGRESS : showProgress('Auditing')
   let result: AuditResult

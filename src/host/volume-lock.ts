@@ -1,54 +1,63 @@
 /**
- * One opener at a time for a backing store: two engines over one volume would destroy it.
+ * Who may open a backing store beside whom: one alone, for two engines over one volume would destroy it, or several
+ * that only read.
  *
- * Within the process a set of what is open. Between processes, on Linux, a listening socket in the abstract
- * namespace, named after the file's device and inode: the machine knows no two of one name, and forgets it with the
- * process, however that ends, so nothing stale can be left behind. It holds within one network namespace of one
- * machine; elsewhere, and for a file that two machines share, only the user can see to it. A block device is opened
- * exclusively besides (backing-file.ts).
+ * Within the process a count for each store. Between processes names (machine-name.ts) after the file's device and
+ * inode: one for whoever has the store alone, a few for readers. Everybody takes a name of the own kind first and looks
+ * at those of the other kind then, so that of two who come at once at least one sees the other.
+ *
+ * Of other machines, network namespaces and a loop device over the file nothing is known; there only the user can see
+ * to it. A block device is opened exclusively besides (backing-file.ts).
  */
 import { type BigIntStats, statSync } from 'node:fs'
-import { connect, createServer, type Server } from 'node:net'
 import { VdoError } from '../base/errors.js'
+import { holderOf, takeName } from './machine-name.js'
 import { fileError } from './system-reason.js'
 
-/** What the process has open: names of files, and memory by itself. */
-const open = new Set<unknown>()
+type Device = string | readonly SharedArrayBuffer[]
 
-/** An abstract name is as long as the address has room for, so that no version of Node pads or cuts it. */
-const NAME_BYTES = 108
-/** How long a process that has the store may take to say its number. */
-const ASK_MS = 1000
+/** What the process has open, files by name and memory by itself: ALONE, or how often it reads it. */
+const open = new Map<unknown, number>()
+const ALONE = -1
+
+/** How many may read a store at a time. */
+const READERS = 8
 
 /** Takes the store for the caller, or throws VDO_IN_USE with what was wanted of it (`action`); gives the function that lets it go. */
-export async function lockStore(
-  device: string | readonly SharedArrayBuffer[],
-  action = 'Cannot use',
-): Promise<() => void> {
+export function lockStore(device: Device, action = 'Cannot use'): Promise<() => void> {
+  return lock(device, action, true)
+}
+
+/** As `lockStore`, beside others that only read. */
+export function lockForReading(device: Device, action: string): Promise<() => void> {
+  return lock(device, action, false)
+}
+
+async function lock(device: Device, action: string, alone: boolean): Promise<() => void> {
   const inUse = (where: string): VdoError =>
     new VdoError(
       'VDO_IN_USE',
-      `${action} ${typeof device === 'string' ? device : 'this memory'}: it is open ${where}`,
+      `${action} ${typeof device === 'string' ? device : 'this memory'}: it is open in ${where}`,
     )
-  if (typeof device !== 'string') return takeHere(device[0], inUse)
+  if (typeof device !== 'string') return takeHere(device[0], alone, inUse)
   const stat = statStore(device)
   // What is not there cannot be open; whoever opens it next says what is wrong.
   if (stat === undefined) return () => {}
-  const name = nameOf(stat)
-  const release = takeHere(name, inUse)
-  if (process.platform !== 'linux') return release
-  let server: Server | null
-  try {
-    server = await listen(name)
-  } catch {
-    release()
-    const pid = await askHolder(name)
-    throw inUse(pid === null ? 'in another process' : `in another process (pid ${pid})`)
+  const store = nameOf(stat)
+  const release = takeHere(store, alone, inUse)
+  const readers = Array.from({ length: READERS }, (_, i) => `${store}-reader-${i}`)
+  const [own, others] = alone ? [[store], readers] : [readers, [store]]
+  const letGo = await takeOne(own)
+  const holder = await firstHolder(letGo === null ? own : others)
+  if (letGo !== null && holder === null) {
+    return () => {
+      letGo()
+      release()
+    }
   }
-  return () => {
-    server?.close()
-    release()
-  }
+  letGo?.()
+  release()
+  throw inUse(holder ?? 'another process')
 }
 
 function statStore(path: string): BigIntStats | undefined {
@@ -59,11 +68,14 @@ function statStore(path: string): BigIntStats | undefined {
   }
 }
 
-function takeHere(what: unknown, inUse: (where: string) => VdoError): () => void {
-  if (open.has(what)) throw inUse('in this process')
-  open.add(what)
+function takeHere(what: unknown, alone: boolean, inUse: (where: string) => VdoError): () => void {
+  const count = open.get(what) ?? 0
+  if (alone ? count !== 0 : count === ALONE) throw inUse('this process')
+  open.set(what, alone ? ALONE : count + 1)
   return () => {
-    open.delete(what)
+    const left = alone ? 0 : (open.get(what) ?? 0) - 1
+    if (left === 0) open.delete(what)
+    else open.set(what, left)
   }
 }
 
@@ -72,37 +84,16 @@ function nameOf(stat: BigIntStats): string {
   return stat.isBlockDevice() ? `uvdo-device-${stat.rdev}` : `uvdo-file-${stat.dev}-${stat.ino}`
 }
 
-/** Throws if the name is taken; null where such sockets cannot be had. */
-function listen(name: string): Promise<Server | null> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => {
-      socket.on('error', () => {})
-      socket.unref().resume().end(`${process.pid}\n`)
-    })
-    server.unref()
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') reject(error)
-      else resolve(null)
-    })
-    server.listen({ path: addressOf(name), exclusive: true }, () => resolve(server))
-  })
+/** Takes the first of the names that is free; null if none is. */
+async function takeOne(names: readonly string[]): Promise<(() => void) | null> {
+  for (const name of names) {
+    const letGo = await takeName(name)
+    if (letGo !== null) return letGo
+  }
+  return null
 }
 
-function addressOf(name: string): string {
-  return `\0${name}`.padEnd(NAME_BYTES, '-')
-}
-
-/** The number of the process that has the name, or null: it may be too busy to say, or another program. */
-function askHolder(name: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect({ path: addressOf(name) })
-    const tell = (text: string): void => {
-      socket.destroy()
-      resolve(/^\d{1,10}\n$/.test(text) ? text.trim() : null)
-    }
-    socket.setTimeout(ASK_MS, () => tell(''))
-    socket.once('data', (bytes) => tell(bytes.toString('latin1')))
-    socket.once('error', () => tell(''))
-    socket.once('end', () => tell(''))
-  })
+async function firstHolder(names: readonly string[]): Promise<string | null> {
+  const holders = await Promise.all(names.map(holderOf))
+  return holders.find((holder) => holder !== null) ?? null
 }

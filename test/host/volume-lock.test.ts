@@ -6,8 +6,9 @@ import { expect } from 'chai'
 import { SMALL_INDEX_MEMORY } from '../../src/format/index-memory.js'
 import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
+import { lockForReading, lockStore } from '../../src/host/volume-lock.js'
 import { codeOf, refusalOf } from '../outcomes.js'
-import { ROOT, requireThat, vdo, withTempDir } from '../tools.js'
+import { endWithTheRun, ROOT, requireThat, vdo, withTempDir } from '../tools.js'
 import { GIB } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
 
@@ -25,15 +26,26 @@ function format(path: string, force = false) {
 }
 
 /** A process that opens the volume and keeps it open. */
-async function opener(path: string): Promise<ChildProcess> {
-  const library = join(ROOT, 'dist/src/host/open-volume.js')
+function opener(path: string): Promise<ChildProcess> {
+  return holder('open-volume.js', `openVolume({ device: ${JSON.stringify(path)}, threads: 'tiny' })`)
+}
+
+/** A process that reads the volume, for as long as it lives. */
+function reader(path: string): Promise<ChildProcess> {
+  return holder('volume-lock.js', `lockForReading(${JSON.stringify(path)}, 'Cannot read')`)
+}
+
+/** A process that has done something with a file of src/host, and stays. */
+async function holder(file: string, call: string): Promise<ChildProcess> {
   const program = `
-    const { openVolume } = await import(${JSON.stringify(library)})
-    await openVolume({ device: ${JSON.stringify(path)}, threads: 'tiny' })
-    console.log('open')`
+    const host = await import(${JSON.stringify(join(ROOT, 'dist/src/host', file))})
+    await host.${call}
+    console.log('open')
+    setInterval(() => {}, 60_000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  endWithTheRun(child)
   const ended = once(child, 'exit').then(() => Promise.reject(new Error('the other process ended by itself')))
   await Promise.race([once(child.stdout, 'data'), ended])
   ended.catch(() => {})
@@ -100,6 +112,49 @@ describe('a backing store', function () {
         await ended
       }
       await (await openVolume({ device: path, threads: 'tiny' })).close()
+    })
+  })
+
+  it('is read by several at a time, and opened by nobody meanwhile', function () {
+    requireThat(this, process.platform === 'linux', 'Linux')
+    return withTempDir(async (folder) => {
+      const path = join(folder, 'volume.img')
+      await format(path)
+      await (await openVolume({ device: path, threads: 'tiny' })).close()
+      const letGo = await lockForReading(path, 'Cannot read')
+      expect(await codeOf(openVolume({ device: path, threads: 'tiny' }))).to.equal('VDO_IN_USE')
+      const child = await reader(path)
+      const ended = once(child, 'exit')
+      try {
+        expect((await vdo(['audit', path])).status).to.equal(0)
+        letGo()
+        const { code, message } = await refusalOf(openVolume({ device: path, threads: 'tiny' }))
+        expect(code).to.equal('VDO_IN_USE')
+        expect(message).to.contain(`another process (pid ${child.pid})`)
+        expect(await codeOf(format(path, true))).to.equal('VDO_IN_USE')
+        expect((await vdo(['audit', path])).status).to.equal(0)
+      } finally {
+        child.kill('SIGKILL')
+        await ended
+      }
+      await (await openVolume({ device: path, threads: 'tiny' })).close()
+    })
+  })
+
+  it('is read by no more than there are places for', function () {
+    requireThat(this, process.platform === 'linux', 'Linux')
+    return withTempDir(async (folder) => {
+      const path = join(folder, 'volume.img')
+      await format(path)
+      const readers = await Promise.all(Array.from({ length: 8 }, () => lockForReading(path, 'Cannot read')))
+      expect(await codeOf(lockForReading(path, 'Cannot read'))).to.equal('VDO_IN_USE')
+      readers.pop()?.()
+      readers.push(await lockForReading(path, 'Cannot read'))
+      expect(await codeOf(lockStore(path))).to.equal('VDO_IN_USE')
+      for (const letGo of readers) letGo()
+      const alone = await lockStore(path)
+      expect(await codeOf(lockForReading(path, 'Cannot read'))).to.equal('VDO_IN_USE')
+      alone()
     })
   })
 
