@@ -22,7 +22,7 @@ export class RepairCrew {
   private readonly free: FreeList
   private readonly first: number
   private work: RepairWork | null = null
-  private done: (status: Status) => void = () => {}
+  private done: ((status: Status) => void) | null = null
   private status = Status.Success
   private isPumping = false
 
@@ -67,7 +67,11 @@ export class RepairCrew {
     }
     this.isPumping = false
     if (this.free.usedCount > 0) return
+    const { done } = this
+    assert(done !== null, 'somebody waits for the end of a work')
+    // What both hold is large, and needed no more.
     this.work = null
-    this.done(this.status)
+    this.done = null
+    done(this.status)
   }
 }

@@ -19,7 +19,8 @@
  * | Restart     | says where the journal goes on                       | the super block says so                |
  *
  * Up to the super block nothing of the journal is touched, and each step gives the same on what it gave before: a
- * recovery that is cut short is begun again. It owns its vios and a copy of the journal for as long as that takes.
+ * recovery that is cut short is begun again. It owns its vios, and a copy of the journal for as long as it is needed: up
+ * to the last step that looks at it, or until the load has failed somewhere (GiveUp).
  */
 import { assert, unreachable } from '../base/assert.js'
 import type { SequenceNumber, VioIndex } from '../base/ids.js'
@@ -42,12 +43,22 @@ import { LeafWalk, TreeWalk } from './recount-work.js'
 import { RepairCrew } from './repair-work.js'
 import { EntryReplaying, JournalReading, MapPatching } from './replay-works.js'
 
-type OwnStep = RepairStep.Recover | RepairStep.ReplaySlabs | RepairStep.Recount | RepairStep.Restart
+type OwnStep =
+  | RepairStep.Recover
+  | RepairStep.ReplaySlabs
+  | RepairStep.Recount
+  | RepairStep.Restart
+  | RepairStep.GiveUp
+
+/** What slab journals are filled up from. */
+interface Replay {
+  readonly ring: JournalRing
+  readonly extent: JournalExtent
+}
 
 export class RepairZone implements Zone {
   private readonly crew: RepairCrew
-  private ring: JournalRing | null = null
-  private extent: JournalExtent | null = null
+  private replay: Replay | null = null
   /** Where the journal goes on, and what is used then. */
   private next: SequenceNumber = 0
   private usage: JournalUsage | null = null
@@ -85,6 +96,8 @@ export class RepairZone implements Zone {
         return this.recount()
       case RepairStep.Restart:
         return this.restart()
+      case RepairStep.GiveUp:
+        return this.giveUp()
       default:
         return unreachable('the repair zone knows its steps', step)
     }
@@ -93,7 +106,7 @@ export class RepairZone implements Zone {
   private readJournal(): void {
     const { context } = this
     const { placement, shape, volume } = context
-    assert(this.ring === null, 'a volume is repaired once')
+    assert(this.next === 0, 'a volume is repaired once')
     const ring: JournalRing = {
       bytes: new Uint8Array(volume.journalBlocks * BLOCK_SIZE),
       blocks: volume.journalBlocks,
@@ -105,7 +118,6 @@ export class RepairZone implements Zone {
       physicalBlocks: volume.physicalBlocks,
       isDataBlock: (pbn) => placement.isDataBlock(pbn),
     }
-    this.ring = ring
     this.crew.start(new JournalReading(context, ring.bytes), (status) => {
       if (status === Status.Success && isRebuild(volume.load)) this.salvageMap(ring)
       else if (status === Status.Success) this.patchMap(ring)
@@ -122,7 +134,7 @@ export class RepairZone implements Zone {
       return this.fail(Status.CorruptJournal)
     }
     const { extent } = verdict
-    this.extent = extent
+    this.replay = { ring, extent }
     this.next = extent.highest + 1
     this.usage = extent.usage
     const work = new MapPatching(this.context, replayableMappings(ring, extent))
@@ -150,9 +162,11 @@ export class RepairZone implements Zone {
   }
 
   private replaySlabs(): void {
-    const { ring, extent } = this
-    assert(ring !== null && extent !== null, 'slab journals are filled up after the map')
-    this.crew.start(new EntryReplaying(this.context, ring, extent), (status) => this.stepDone(status))
+    const { replay } = this
+    assert(replay !== null, 'slab journals are filled up after the map')
+    this.replay = null
+    const work = new EntryReplaying(this.context, replay.ring, replay.extent)
+    this.crew.start(work, (status) => this.stepDone(status))
   }
 
   /** A block that was dropped behind a hole keeps its number: nothing else may ever carry it. */
@@ -164,8 +178,11 @@ export class RepairZone implements Zone {
     boards.blockMapDataBlocks = this.usage?.blockMapDataBlocks ?? volume.blockMapDataBlocks
     if (volume.load !== LoadKind.Upgrade) boards.completeRecoveries = volume.completeRecoveries + 1
     if (volume.load === LoadKind.Rebuild) boards.readOnlyRecoveries = volume.readOnlyRecoveries + 1
-    this.ring = null
-    this.extent = null
+    phaseDone(this.context, Status.Success)
+  }
+
+  private giveUp(): void {
+    this.replay = null
     phaseDone(this.context, Status.Success)
   }
 
@@ -175,8 +192,6 @@ export class RepairZone implements Zone {
   }
 
   private fail(status: Status): void {
-    this.ring = null
-    this.extent = null
     enterReadOnly(this.context, status)
     phaseDone(this.context, status)
   }

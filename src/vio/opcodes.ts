@@ -333,4 +333,6 @@ export enum RepairStep {
   Recount,
   /** Physical zones write the counts. */
   SaveCounts,
+  /** The load has failed and the volume is only read: repair lets go of what it has read. */
+  GiveUp,
 }

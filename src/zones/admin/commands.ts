@@ -116,9 +116,9 @@ const REBUILD: readonly Step[] = [
 const isForReading = (step: Step): boolean =>
   step.kind === 'room' && step.ask === null && step.room !== Room.Physical && step.room !== Room.Index
 
-/** What is left of a load, from a step on, if the volume is only to be read. */
+/** What is left of a load that failed at a step, if the volume is only to be read. */
 export function restForReading({ steps, endsIn }: Sequence, from: number): Sequence {
-  return { steps: steps.slice(from).filter(isForReading), endsIn }
+  return { steps: [room(Room.Repair, RepairStep.GiveUp), ...steps.slice(from).filter(isForReading)], endsIn }
 }
 
 /** How a volume is loaded, by what it needs. */

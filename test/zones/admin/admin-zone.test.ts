@@ -381,7 +381,7 @@ describe('the admin zone', () => {
     it('serves reads after a load that failed, once the super block says why', () => {
       failing = new Map([['Dirty', Status.IoError]])
       expect(command(AdminCommand.Load)).to.equal(
-        `journal0 physical0 physical1 physical2 Dirty ${TELL} ReadOnly logical0 logical1 hash0 hash1 packer0 flush0`,
+        `journal0 physical0 physical1 physical2 Dirty ${TELL} ReadOnly repair0.GiveUp logical0 logical1 hash0 hash1 packer0 flush0`,
       )
       expect(answer).to.equal(Status.Success)
       expect(command(AdminCommand.Save)).to.equal(DRAIN)
@@ -398,7 +398,9 @@ describe('the admin zone', () => {
       bench.arena.boards.failPhase(Status.CorruptJournal)
       admin.receive(AdminOp.PhaseDone, 0)
       run()
-      expect(log.join(' ')).to.equal(`${TELL} ReadOnly journal0 logical0 logical1 hash0 hash1 packer0 flush0`)
+      expect(log.join(' ')).to.equal(
+        `${TELL} ReadOnly repair0.GiveUp journal0 logical0 logical1 hash0 hash1 packer0 flush0`,
+      )
       expect(answer).to.equal(Status.Success)
       expect(bench.arena.boards.readOnlyReason).to.equal(Status.CorruptJournal)
       expect(bench.arena.boards.isRecovering).to.equal(false)
