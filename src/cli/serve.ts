@@ -16,13 +16,16 @@ import { humanSize } from '../base/sizes.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import type { VdoStatistics } from '../engine/statistics.js'
 import { DEFAULT_SLAB_BITS } from '../format/constants.js'
+import type { VolumeState } from '../format/super-block.js'
 import { statFile } from '../host/system-reason.js'
 import { controlPath } from '../server/control/control-path.js'
 import { type ControlServer, serveControl } from '../server/control/control-server.js'
+import type { NbdExport } from '../server/nbd/exports.js'
 import { requireFree } from '../server/nbd/listen.js'
 import { type NbdServer, serveNbd } from '../server/nbd/nbd-server.js'
 import { type NbdAddress, parseNbdUri } from '../server/nbd/uri.js'
 import { badArgument, readSlabBits, SLAB_BITS, sizeInBytes } from './arguments.js'
+import { ConditionWatch, type Remark } from './condition.js'
 import { ExitStatus } from './exit-status.js'
 import { FullnessWatch } from './fullness.js'
 import { createLog, LOG_LEVELS, type LogLevel, readLogLevel } from './log.js'
@@ -36,6 +39,8 @@ export interface ServableVolume {
   readonly physicalSize: number
   /** Settles if the engine stops by itself. */
   readonly halted: Promise<Error>
+  /** Why no write is taken, in a sentence; null if writes are. */
+  readonly readOnlyReason: string | null
   statistics(): VdoStatistics
   /** What VDO's messages of these names do. Each settles when the index has come to rest. */
   indexSettled(): Promise<void>
@@ -53,7 +58,7 @@ export interface OpenHow {
   readonly device: string
   readonly threads: string
   readonly unsafe: boolean
-  /** Hears why the backing store failed. */
+  /** Hears what goes wrong behind the volume. */
   readonly report: (sentence: string) => void
 }
 
@@ -61,6 +66,8 @@ export interface OpenHow {
 export interface ServeParts {
   /** Rejects if the thread profile cannot be used, or somebody else has the device open. */
   check(how: { readonly device: string; readonly threads: string }): Promise<void>
+  /** How the volume in a file stands on disk. Rejects if there is none. */
+  stateOf(path: string): Promise<VolumeState>
   open(how: OpenHow): Promise<ServableVolume>
   format(how: { path: string; sizeBytes: number; logicalBytes: number; slabBits: number }): Promise<void>
 }
@@ -177,6 +184,12 @@ async function serveOpen(
   const unsafe = options.unsafe === true
   if (unsafe) log.warn(`Nothing is synced: a crash of this machine may destroy ${file}`)
   const report = (sentence: string): void => log.error(sentence)
+  const hear = (remark: Remark | null): void => {
+    if (remark !== null) log[remark.level](remark.sentence)
+  }
+  const mend = `'${thisProgram()} force-rebuild ${shellWord(file)}'`
+  const condition = new ConditionWatch(await parts.stateOf(file), mend)
+  hear(condition.found)
   const volume = await parts.open({ device: file, threads: options.threads, unsafe, report })
   let nbd: NbdServer | undefined
   let control: ControlServer | undefined
@@ -186,12 +199,12 @@ async function serveOpen(
     void volume.halt().finally(() => process.exit(ExitStatus.Failed))
   }
   signals.onSecond = halt
-  const stopWatching = watchFullness(volume, (sentence) => log.warn(sentence))
+  const stopWatching = watch(volume, condition, hear)
   try {
     await settledWithin(FIRST_PATIENCE_MS, volume.indexSettled())
     nbd = await serveNbd({
       uri,
-      exports: [{ name: address.name, description: `VDO volume ${file}`, target: volume.target }],
+      exports: [exportOf(volume, address.name, file)],
       hear: (level, sentence) => log[level](sentence),
     })
     control = await serveControl(controlPath(file), controlMethods(file, nbd.uri, options, volume))
@@ -204,17 +217,39 @@ async function serveOpen(
   } finally {
     stopWatching()
   }
+  const isReadOnly = volume.readOnlyReason !== null
   await stop(nbd, control, volume)
-  if (options.json !== true && options.run === undefined) say(`Saved ${file}.`)
+  if (options.json === true || options.run !== undefined) return
+  say(isReadOnly ? `Closed ${file}, which is as it was.` : `Saved ${file}.`)
 }
 
-/** Looks at the volume now and then; gives the function that ends it. */
-function watchFullness(volume: ServableVolume, warn: (sentence: string) => void): () => void {
-  const watch = new FullnessWatch()
-  const look = (): void => {
-    const sentence = watch.look(volume.statistics())
-    if (sentence !== null) warn(sentence)
+/** Clients that attach while the volume is read-only are told so; it may become that at any time. */
+function exportOf(volume: ServableVolume, name: string, file: string): NbdExport {
+  return {
+    name,
+    description: `VDO volume ${file}`,
+    target: volume.target,
+    get readOnly() {
+      return volume.readOnlyReason !== null
+    },
   }
+}
+
+/** Looks at the volume at once and then now and again; gives the function that ends it. */
+function watch(
+  volume: ServableVolume,
+  condition: ConditionWatch,
+  hear: (remark: Remark | null) => void,
+): () => void {
+  const fullness = new FullnessWatch()
+  const look = (): void => {
+    const { readOnlyReason } = volume
+    const statistics = volume.statistics()
+    hear(condition.look({ mode: statistics.mode, readOnlyReason }))
+    const sentence = fullness.look(statistics)
+    if (sentence !== null) hear({ level: 'warn', sentence })
+  }
+  look()
   const timer = setInterval(look, LOOK_EVERY_MS)
   return () => clearInterval(timer)
 }

@@ -28,6 +28,10 @@ const parts: ServeParts = {
     const unlock = await lockStore(device, 'Cannot serve')
     unlock()
   },
+  async stateOf(path) {
+    const { stateOfVolume } = await import('../host/read-volume.js')
+    return stateOfVolume('Cannot serve', path)
+  },
   async open(how) {
     const { openVolume } = await import('../host/open-volume.js')
     return openVolume(how)

@@ -46,7 +46,10 @@ export interface OpenOptions {
   readonly deduplication?: boolean
   /** Sizes other than VDO's own, for experiments. */
   readonly shape?: Partial<VolumeShape>
-  /** Hears in a sentence why the backing store failed. Left out: it is said on standard error. */
+  /**
+   * Hears in a sentence what goes wrong behind the volume: a call of the backing store that failed, a journal that
+   * cannot be replayed, an index that is rebuilt or made anew. Left out: it is said on standard error.
+   */
   readonly report?: (sentence: string) => void
 }
 
@@ -147,6 +150,8 @@ export class VdoVolume {
   private closing: Promise<void> | null = null
   private hasLetGo = false
   private suspended = false
+  /** Whether it never took a write. */
+  private readonly cameUpReadOnly: boolean
   /** The last of the administrative acts, which wait for each other. */
   private lastAct: Promise<unknown> = Promise.resolve()
 
@@ -157,6 +162,7 @@ export class VdoVolume {
   ) {
     this.target = host.frontEnd
     this.halted = host.halted
+    this.cameUpReadOnly = this.readOnlyReason !== null
   }
 
   /** Bytes that clients may address. */
@@ -167,6 +173,12 @@ export class VdoVolume {
   /** Bytes of the backing store that the volume spans. */
   get physicalSize(): number {
     return this.host.config.volume.physicalBlocks * BLOCK_SIZE
+  }
+
+  /** Why the volume is in read-only mode, in a sentence; null while it takes writes. */
+  get readOnlyReason(): string | null {
+    const why = this.host.arena.boards.readOnlyReason
+    return why === Status.Success ? null : STATUS_FACTS[why].sentence
   }
 
   /** Reads `length` bytes. */
@@ -305,13 +317,12 @@ export class VdoVolume {
       throw this.host.haltedBy ?? error
     }
     this.letGo()
-    const why = this.host.arena.boards.readOnlyReason
-    // A volume that was read-only from the start has lost nothing since.
-    if (why === Status.Success || this.host.config.volume.load === LoadKind.ReadOnly) return
-    throw new VdoError(
-      'VDO_READ_ONLY',
-      `The volume ended in read-only mode (${STATUS_FACTS[why].sentence}): what was written since the last flush may be lost`,
-    )
+    const why = this.readOnlyReason
+    if (why === null || this.host.config.volume.load === LoadKind.ReadOnly) return
+    const lost = this.cameUpReadOnly
+      ? 'it could not be brought up, and has taken no writes since'
+      : 'what was written since the last flush that succeeded may be lost'
+    throw new VdoError('VDO_READ_ONLY', `The volume ended in read-only mode (${why}): ${lost}`)
   }
 
   /** The store is let go when nobody can touch it any more. */

@@ -4,8 +4,13 @@ import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { decodeGeometry, type Geometry } from '../format/geometry-block.js'
-import { decodeSuperBlock, type SuperBlock, validateSuperBlock } from '../format/super-block.js'
-import { fileReader } from './backing-file.js'
+import {
+  decodeSuperBlock,
+  type SuperBlock,
+  type VolumeState,
+  validateSuperBlock,
+} from '../format/super-block.js'
+import { closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
 import { findSignatures, type ReadDevice } from './signatures.js'
 import type { SoundStore } from './store.js'
 
@@ -48,6 +53,16 @@ export function readVolumeHead(action: string, store: ReadableStore): VolumeHead
   })
   requireBlocks(action, store, superBlock.physicalBlocks - geometry.bioOffset)
   return { geometry, superBlock, superBlockPbn }
+}
+
+/** How the volume in a file or on a block device stands, by its super block. */
+export function stateOfVolume(action: string, path: string): VolumeState {
+  const file = openBackingFile(path, { readOnly: true })
+  try {
+    return readVolumeHead(action, readableStore({ kind: 'file', unsafe: false, ...file })).superBlock.state
+  } finally {
+    closeBackingFile(file)
+  }
 }
 
 function explain(error: VdoError, store: ReadableStore): string {

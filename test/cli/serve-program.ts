@@ -9,6 +9,7 @@ import { VdoError } from '../../src/base/errors.js'
 import { runProgram } from '../../src/cli/run-program.js'
 import { type ServableVolume, type ServeParts, serveCommand } from '../../src/cli/serve.js'
 import { statsCommand } from '../../src/cli/stats.js'
+import { VolumeState } from '../../src/format/super-block.js'
 import { sampleStatistics } from '../observe/sample-statistics.js'
 import { MemoryTarget } from '../server/nbd/memory-target.js'
 
@@ -21,6 +22,7 @@ const parts: ServeParts = {
           new VdoError('VDO_PROFILE_NOT_FOUND', 'Cannot load thread profile: there is no such profile'),
         )
       : Promise.resolve(),
+  stateOf: () => Promise.resolve(VolumeState.Clean),
   open: (how) => {
     note(`open ${how.threads}${how.unsafe ? ' unsafe' : ''}`)
     const target = new MemoryTarget(1024 * 1024)
@@ -34,6 +36,7 @@ const parts: ServeParts = {
       logicalSize: target.sizeBytes,
       physicalSize: 4096,
       halted,
+      readOnlyReason: null,
       statistics: () => sampleStatistics(),
       indexSettled: () => Promise.resolve(),
       createIndex: () => Promise.resolve(),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { CMD, FLAG, RawClient } from '../server/nbd/raw-client.js'
+import { CMD, E, FLAG, RawClient } from '../server/nbd/raw-client.js'
 import { pattern } from '../server/nbd/serve.js'
 import { ROOT, spawnServer, vdo, withTempDir } from '../tools.js'
 
@@ -49,5 +49,45 @@ describe('a volume of vdo serve --create', function () {
         .to.match(/info {2}Client 1 is attached\n[^]*info {2}Client 1 has left\n/)
         .and.not.contain('Made')
       expect((await vdo(['audit', file])).status).to.equal(0)
+    }))
+
+  it('that was killed says that it recovers', () =>
+    withTempDir(async (folder) => {
+      const file = join(folder, 'v.img')
+      const uri = `nbd+unix:///?socket=${join(folder, 'nbd.sock')}`
+      const killed = await spawnServer(file, uri, ['--create', '--size', '6G'])
+      expect(killed.output()).to.not.match(/The volume/)
+      await killed.kill()
+      const server = await spawnServer(file, uri)
+      expect(server.output()).to.match(/info {2}The volume was not closed: its journal is replayed first/)
+      await server.stop()
+      expect(server.output()).to.match(/Saved .*\.\n$/)
+    }))
+
+  it('in read-only mode says so, to its clients too, and how that ends', () =>
+    withTempDir(async (folder) => {
+      const file = join(folder, 'v.img')
+      const uri = `nbd+unix:///?socket=${join(folder, 'nbd.sock')}`
+      await (await spawnServer(file, uri, ['--create', '--size', '6G'])).stop()
+      expect((await vdo(['read-only', file])).status).to.equal(0)
+      const server = await spawnServer(file, uri)
+      const client = await RawClient.attach(uri)
+      expect((await client.ask(CMD.write, 0, 4096, 0, pattern(4096, 1))).error).to.equal(E.perm)
+      expect((await client.ask(CMD.read, 0, 4096)).data).to.deep.equal(Buffer.alloc(4096))
+      client.destroy()
+      await server.stop()
+      const command =
+        /warn {2}The volume is in read-only mode.* run '(?:node )?\S*vdo\.js (force-rebuild \S+)'/.exec(
+          server.output(),
+        )
+      expect(command?.[1]).to.equal(`force-rebuild ${file}`)
+      expect(server.output()).to.match(/Closed \S+, which is as it was\.\n$/)
+      expect((await vdo(['force-rebuild', file])).status).to.equal(0)
+      const rebuilt = await spawnServer(file, uri)
+      expect(rebuilt.output()).to.match(/warn {2}The volume is rebuilt first/)
+      const writer = await RawClient.attach(uri)
+      expect((await writer.ask(CMD.write, 0, 4096, FLAG.fua, pattern(4096, 1))).error).to.equal(0)
+      writer.destroy()
+      await rebuilt.stop()
     }))
 })

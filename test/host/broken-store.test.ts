@@ -56,6 +56,7 @@ describe('a volume on a store that fails', function () {
           expect(await codeOf(request)).to.equal('VDO_READ_ONLY')
         }
         expect(volume.statistics().mode).to.equal('read-only')
+        expect(volume.readOnlyReason).to.be.a('string')
         // Where the store takes writes again, the state of the volume reaches it at the latest now.
         expect(await codeOf(volume.close())).to.equal('VDO_READ_ONLY')
         expect(state()).to.equal(op === DeviceOp.Write ? VolumeState.Dirty : VolumeState.ReadOnly)

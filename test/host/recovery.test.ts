@@ -80,7 +80,10 @@ describe('a volume that was not closed', function () {
       openVolume({ device: segments, threads, report: (sentence) => heard.push(sentence) })
     const volume = await open('default')
     await expectReadOnly(volume, segments, superBlockPbn)
-    expect((await refusalOf(volume.close())).message).to.match(/the recovery journal is damaged/)
+    expect(volume.readOnlyReason).to.match(/the recovery journal is damaged/)
+    expect((await refusalOf(volume.close())).message).to.match(
+      /the recovery journal is damaged.*could not be brought up, and has taken no writes since$/,
+    )
     expect(heard).to.deep.equal([
       'Cannot replay the recovery journal: entry 0 of block 1 is none that can be; the volume becomes read-only',
     ])

@@ -23,7 +23,7 @@ import { Status } from '../../base/status.js'
 import type { ExportTarget } from '../../engine/export-target.js'
 import { checkRequest } from './commands.js'
 import { nbdErrorOf } from './errors.js'
-import type { ExportTable, NbdExport } from './exports.js'
+import type { ExportTable } from './exports.js'
 import {
   CHUNK_ERROR_SIZE,
   RequestReader,
@@ -44,6 +44,7 @@ import {
   MAXIMUM_PAYLOAD,
   NbdError,
   SIMPLE_REPLY_SIZE,
+  TransmissionFlag,
 } from './protocol.js'
 import { type BufferPool, Piece, ReadForm, Request } from './request.js'
 
@@ -89,8 +90,9 @@ export class Connection {
   private readonly handshake: Handshake
   private readonly reader = new RequestReader()
   private phase = Phase.Handshake
-  private nbdExport: NbdExport | undefined
   private target: ExportTarget | undefined
+  /** Whether the client was told that it may only read. */
+  private readOnly = false
 
   /** What arrived and is not parsed yet. */
   private chunk: Uint8Array = NOTHING
@@ -148,7 +150,7 @@ export class Connection {
   }
 
   get isAttached(): boolean {
-    return this.nbdExport !== undefined
+    return this.target !== undefined
   }
 
   /** Finishes what is in flight, answers what still arrives with ESHUTDOWN, then closes. */
@@ -286,21 +288,20 @@ export class Connection {
       this.enterDrain()
     } else if (handshake.state === HandshakeState.Transmission) {
       clearTimeout(this.handshakeTimer)
-      this.nbdExport = handshake.chosen
       this.target = handshake.chosen?.target.forClient()
+      this.readOnly = (handshake.flags & TransmissionFlag.ReadOnly) !== 0
       this.phase = Phase.Header
       this.host.attached(this, handshake.chosen?.name ?? '')
     }
   }
 
   private header(): void {
-    const { reader, target, nbdExport } = this
-    assert(target !== undefined && nbdExport !== undefined, 'an export is chosen before transmission')
+    const { reader, target, readOnly } = this
+    assert(target !== undefined, 'an export is chosen before transmission')
     if (!reader.valid) this.fault = 'what it sent is no request'
     if (!reader.valid || reader.command === Command.Disconnect) return this.enterDrain()
     const { structured } = this.handshake
     const request = this.takeRequest()
-    const readOnly = nbdExport.readOnly === true
     request.error = this.stopping
       ? NbdError.Shutdown
       : checkRequest(request, target.sizeBytes, readOnly, structured)

@@ -8,6 +8,7 @@ import { MAXIMUM_STRING, TransmissionFlag } from './protocol.js'
 export interface NbdExport {
   readonly name: string
   readonly description?: string
+  /** Whether clients that attach now may only read. It may change: those that are attached keep what they were told. */
   readonly readOnly?: boolean
   readonly target: ExportTarget
 }

@@ -98,6 +98,8 @@ export class Handshake {
   private noZeroes = false
   /** Whether replies to READ come as chunks. */
   structured = false
+  /** What the client was told last of an export's abilities. */
+  flags = 0
   /** The export that the client chose: set in Transmission. */
   chosen: NbdExport | undefined
   /** Why the server closed the talk: empty while it goes on, or when the client ended it. */
@@ -241,10 +243,7 @@ export class Handshake {
     const name = decodeString(data)
     const found = name === undefined ? undefined : this.exports.find(name)
     if (found === undefined) return this.close('it asks for an export that is not there')
-    const bytes = new Uint8Array(10 + (this.noZeroes ? 0 : EXPORT_PADDING_SIZE))
-    writeU64Be(bytes, 0, found.target.sizeBytes)
-    writeU16Be(bytes, 8, transmissionFlags(found, this.structured))
-    this.send(bytes)
+    this.send(this.exportInfo(found, this.noZeroes ? 0 : EXPORT_PADDING_SIZE))
     this.choose(found)
   }
 
@@ -301,7 +300,7 @@ export class Handshake {
       this.refuse(OptionReply.Unknown)
       return undefined
     }
-    this.tell(InfoType.Export, exportInfo(found, this.structured))
+    this.tell(InfoType.Export, this.exportInfo(found))
     if (question.types.has(InfoType.Name)) this.tell(InfoType.Name, encoder.encode(found.name))
     if (question.types.has(InfoType.Description) && found.description !== undefined) {
       this.tell(InfoType.Description, encoder.encode(found.description))
@@ -315,6 +314,15 @@ export class Handshake {
     writeU16Be(bytes, 0, type)
     bytes.set(body, 2)
     this.reply(OptionReply.Info, bytes)
+  }
+
+  /** Size and abilities, and zeros behind them. */
+  private exportInfo(found: NbdExport, padding = 0): Uint8Array {
+    this.flags = transmissionFlags(found, this.structured)
+    const bytes = new Uint8Array(10 + padding)
+    writeU64Be(bytes, 0, found.target.sizeBytes)
+    writeU16Be(bytes, 8, this.flags)
+    return bytes
   }
 
   private choose(found: NbdExport): void {
@@ -332,13 +340,6 @@ const ANSWERS: Readonly<Partial<Record<number, (talk: Handshake, data: Uint8Arra
   [Option.Info]: (talk, data) => talk.info(data),
   [Option.Go]: (talk, data) => talk.go(data),
   [Option.StructuredReply]: (talk, data) => talk.structuredReply(data),
-}
-
-function exportInfo(found: NbdExport, structured: boolean): Uint8Array {
-  const bytes = new Uint8Array(10)
-  writeU64Be(bytes, 0, found.target.sizeBytes)
-  writeU16Be(bytes, 8, transmissionFlags(found, structured))
-  return bytes
 }
 
 function blockSizeInfo(): Uint8Array {

@@ -300,6 +300,23 @@ describe('an NBD connection', () => {
     )
   })
 
+  it('lets clients keep what they were told of an export that becomes read-only', () => {
+    const target = new MemoryTarget(SIZE)
+    const changing = { name: '', target, readOnly: false }
+    return withServer(
+      async ({ attach }) => {
+        const before = await attach()
+        changing.readOnly = true
+        const after = await attach()
+        target.fault = () => Status.ReadOnly
+        expect((await before.ask(CMD.trim, 0, 4096)).error).to.equal(E.io)
+        expect((await after.ask(CMD.trim, 0, 4096)).error).to.equal(E.perm)
+      },
+      { exports: [changing] },
+      target,
+    )
+  })
+
   it('answers everything that was sent before the client closed its side', () =>
     withServer(async ({ attach, target }) => {
       const client = await attach()
