@@ -89,6 +89,9 @@ const GIB = 2 ** 30
 /** Filling up takes longer than this. */
 const LOOK_EVERY_MS = 5_000
 
+/** Whoever says how large a volume is to be wants it made if it is not there. */
+const CREATE = { create: true }
+
 const DEFAULT_URI = 'nbd://127.0.0.1:10809/'
 
 export function serveCommand(parts: ServeParts): Command {
@@ -97,16 +100,29 @@ export function serveCommand(parts: ServeParts): Command {
     .argument('<file>', 'file or block device that holds the volume')
     .option('--create', 'make the volume first if the file is missing or empty (default: refuse)')
     .addOption(
-      new Option('--size <size>', 'with --create: size of the (sparse) file, up to 256T, default unit M')
+      new Option(
+        '--size <size>',
+        'size of a (sparse) file that is made, up to 256T, default unit M; implies --create',
+      )
         .argParser(sizeInBytes('--size'))
-        .default(16 * GIB, '16G'),
+        .default(16 * GIB, '16G')
+        .implies(CREATE),
     )
     .addOption(
-      new Option('--logical-size <size>', 'with --create: size that clients see, 4K to 4P, default unit M')
+      new Option(
+        '--logical-size <size>',
+        'size that clients see of it, 4K to 4P, default unit M; implies --create',
+      )
         .argParser(sizeInBytes('--logical-size'))
-        .default(64 * GIB, '64G'),
+        .default(64 * GIB, '64G')
+        .implies(CREATE),
     )
-    .option('--slab-bits <bits>', `with --create: ${SLAB_BITS}`, readSlabBits, DEFAULT_SLAB_BITS)
+    .addOption(
+      new Option('--slab-bits <bits>', `${SLAB_BITS}; implies --create`)
+        .argParser(readSlabBits)
+        .default(DEFAULT_SLAB_BITS)
+        .implies(CREATE),
+    )
     .option('--threads <profile>', "thread profile: 'default', 'tiny', 'wide', or a YAML file", 'default')
     .option(
       '--nbd <uri>',

@@ -82,6 +82,18 @@ describe('vdo serve', function () {
       client.destroy()
     }))
 
+  it('makes the volume where a size of it is given, too', () =>
+    withTempDir(async (folder) => {
+      for (const [i, [option, value, made]] of [
+        ['--size', '9G', `${9 * GIB} ${64 * GIB} 19`],
+        ['--logical-size', '1T', `${16 * GIB} ${1024 * GIB} 19`],
+        ['--slab-bits', '15', `${16 * GIB} ${64 * GIB} 15`],
+      ].entries()) {
+        const { stderr } = await vdo('serve', join(folder, `${i}.img`), option, value, '--run', 'true')
+        expect(stderr).to.match(new RegExp(`^\\[format ${made}\\]\n`))
+      }
+    }))
+
   it('opens a volume that is there, whatever sizes are given', () =>
     withTempDir(async (folder) => {
       const file = join(folder, 'v.img')
