@@ -133,6 +133,11 @@ export enum VolumeState {
 
 const LAST_STATE = VolumeState.RebuildForUpgrade
 
+/** A state in the words of messages and documents: READ_ONLY. */
+export function stateName(state: VolumeState): string {
+  return VolumeState[state].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
+}
+
 export enum PartitionId {
   BlockMap = 0,
   SlabDepot = 1,

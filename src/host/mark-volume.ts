@@ -3,7 +3,7 @@ import { fsyncSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { encodeSuperBlock, reversedPartitions, VolumeState } from '../format/super-block.js'
+import { encodeSuperBlock, reversedPartitions, stateName, VolumeState } from '../format/super-block.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { readableStore, readVolumeHead } from './read-volume.js'
 import { lockStore } from './volume-lock.js'
@@ -19,13 +19,13 @@ export function markForRebuild(path: string): Promise<void> {
     if (state === VolumeState.ReadOnly) return
     throw new VdoError(
       'VDO_NOT_READ_ONLY',
-      `Cannot mark ${path} for a rebuild: its state is ${VolumeState[state].toUpperCase()}, wanted READONLY`,
+      `Cannot mark ${path} for a rebuild: its state is ${stateName(state)}, wanted READ_ONLY`,
     )
   })
 }
 
 async function mark(path: string, state: VolumeState, judge: (before: VolumeState) => void): Promise<void> {
-  const unlock = await lockStore(path)
+  const unlock = await lockStore(path, 'Cannot mark')
   try {
     const file = openBackingFile(path)
     try {

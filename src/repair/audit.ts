@@ -16,7 +16,7 @@ import {
   ROOT_COUNT,
 } from '../format/constants.js'
 import { isJournalCandidate, readJournalSequence } from '../format/recovery-journal-block.js'
-import { VolumeState } from '../format/super-block.js'
+import { stateName, VolumeState } from '../format/super-block.js'
 import type { Volume } from '../vio/volume.js'
 import { type AuditDisk, VolumeReader } from './audit-disk.js'
 import { MapAudit } from './audit-map.js'
@@ -60,7 +60,7 @@ export function audit({
   const closed = state === VolumeState.Clean || state === VolumeState.Recovering
   if (isSoundLayout(volume, report) && wasStarted(state, report)) {
     if (!closed) {
-      const name = VolumeState[state]
+      const name = stateName(state)
       report.note('NOT_CLEAN', {}, `The volume was not closed (its state is ${name}): differences are likely`)
     }
     const reader = new VolumeReader(disk, volume)

@@ -158,7 +158,7 @@ describe('a rebuild', function () {
       const before = await copyImage(image, 'before.raw')
       const { status, stderr } = await vdo(['force-rebuild', image])
       expect(status).to.equal(5)
-      expect(stderr).to.match(/its state is NEW, wanted READONLY/)
+      expect(stderr).to.match(/its state is NEW, wanted READ_ONLY/)
       expect(await isSame(image, before)).to.equal(true)
     })
   })

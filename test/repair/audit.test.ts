@@ -264,8 +264,15 @@ describe('audit of a volume that the kernel closed', function () {
   })
 
   it('says that a volume was not closed, and that one was never started', () => {
-    planted.state = VolumeState.Dirty
-    expect(planted.audit().noteCounts).to.deep.equal({ NOT_CLEAN: 1 })
+    for (const [state, name] of [
+      [VolumeState.Dirty, 'DIRTY'],
+      [VolumeState.ReadOnly, 'READ_ONLY'],
+    ] as const) {
+      planted.state = state
+      const { noteCounts, notes } = planted.audit()
+      expect(noteCounts).to.deep.equal({ NOT_CLEAN: 1 })
+      expect(notes[0]?.sentence).to.contain(`its state is ${name})`)
+    }
     planted.state = VolumeState.New
     expect(codes(planted.audit())).to.deep.equal(['NEVER_STARTED'])
   })
