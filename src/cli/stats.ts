@@ -1,4 +1,4 @@
-/** `vdo stats FILE…`, which is also `vdostats`: what running volumes have counted. */
+/** `vdo stats [FILE…]`, which is also `vdostats`: what running volumes have counted. */
 
 import { Command } from 'commander'
 import { VdoError } from '../base/errors.js'
@@ -6,6 +6,7 @@ import type { VdoStatistics } from '../engine/statistics.js'
 import { statFile } from '../host/system-reason.js'
 import { formatTable, formatVerbose, type NamedStatistics, type SizeUnit } from '../observe/vdostats.js'
 import { askVolume } from '../server/control/control-client.js'
+import { perhapsServedIn } from '../server/control/control-path.js'
 import { oneOf } from './arguments.js'
 import { exitStatusOf } from './exit-status.js'
 
@@ -24,7 +25,7 @@ interface StatsOptions {
 export function statsCommand(name = 'stats'): Command {
   return new Command(name)
     .description('show the use and the statistics of volumes that are being served')
-    .argument('<file...>', 'files or block devices of the volumes')
+    .argument('[file...]', 'files or block devices of the volumes (default: those served in this folder)')
     .option(
       '--format <form>',
       'table; verbose: every statistic under its label; json: one object, the statistics of the volume or of ' +
@@ -36,7 +37,28 @@ export function statsCommand(name = 'stats'): Command {
     .option('--json', 'the same as --format json')
     .option('-r, --human-readable', 'table with sizes in powers of 1024, with a letter (default: in KiB)')
     .option('-s, --si', 'table with sizes in powers of 1000, with a letter')
-    .action((files: readonly string[], options: StatsOptions) => stats(name, files, options))
+    .action((files: readonly string[], options: StatsOptions) =>
+      files.length === 0 ? statsHere(options) : stats(name, files, options),
+    )
+}
+
+/** Shows all volumes of this folder that are being served. */
+async function statsHere(options: StatsOptions): Promise<void> {
+  const answers = await Promise.all(perhapsServedIn('.').map(ifServed))
+  const volumes = answers.filter((answer) => answer !== null)
+  if (volumes.length === 0) {
+    throw new VdoError('VDO_NOT_SERVED', 'Cannot show statistics: no volume of this folder is being served')
+  }
+  process.stdout.write(await textOf(volumes, volumes.length, options))
+}
+
+async function ifServed(file: string): Promise<NamedStatistics | null> {
+  try {
+    return { name: file, statistics: await statisticsOf(file) }
+  } catch (error) {
+    if (error instanceof VdoError && error.code === 'VDO_NOT_SERVED') return null
+    throw error
+  }
 }
 
 /** Shows what can be shown; a volume that does not answer is told of afterwards. */

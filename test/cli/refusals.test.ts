@@ -128,7 +128,7 @@ const OTHERS: readonly Case[] = [
   ['audit empty', 7, /Cannot audit empty: it has 0 blocks of 4096 bytes/],
   ['audit cut', 7, /Cannot audit cut: it has 786432 blocks/],
   ['audit bad-super', 3, /Cannot audit bad-super: cannot decode super block/],
-  ['stats', 2, /missing required argument/],
+  ['stats', 5, /Cannot show statistics: no volume of this folder is being served/],
   ['stats missing', 7, /Cannot ask missing: it does not exist/],
   ['stats folder', 7, /Cannot ask folder: it is neither/],
   ['stats volume', 5, /Cannot ask volume: nobody serves it\. Start it with: vdo serve volume/],

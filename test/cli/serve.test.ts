@@ -254,6 +254,10 @@ describe('vdo stats', function () {
       expect((await vdo('stats', '--format', 'prometheus', file)).stdout).to.match(
         /^vdo_data_blocks_used\{volume="\S+v\.img"\} 300$/m,
       )
+      // Of another, a killed server has left its socket.
+      for (const name of ['old.img', 'old.img.sock']) writeFileSync(join(folder, name), '')
+      const here = ['-c', 'cd "$0" && "$1" "$2" stats', folder, process.execPath, PROGRAM]
+      expect((await run('sh', here, 20_000)).stdout).to.match(/^Device .*\nv\.img +16000 .*\n$/)
       server.signal('SIGINT')
       expect(await server.end()).to.equal(0)
       const { status, stderr } = await vdo('stats', file)

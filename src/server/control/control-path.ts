@@ -5,19 +5,27 @@
  */
 
 import { createHash } from 'node:crypto'
-import { realpathSync, statSync } from 'node:fs'
+import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 import { MAXIMUM_SOCKET_PATH } from '../unix-socket.js'
 
+const BESIDE = '.sock'
+
 export function controlPath(device: string): string {
   const path = existing(device)
-  const beside = `${path}.sock`
+  const beside = `${path}${BESIDE}`
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true
   if (isFile && Buffer.byteLength(beside) <= MAXIMUM_SOCKET_PATH) return beside
   const name = createHash('sha256').update(path).digest('hex').slice(0, 24)
   return join(tmpdir(), `vdo-${name}.sock`)
+}
+
+/** Files of a folder that have a socket beside them: each is being served, or was when its server was killed. */
+export function perhapsServedIn(folder: string): string[] {
+  const names = new Set(readdirSync(folder))
+  return [...names].filter((name) => names.has(`${name}${BESIDE}`)).sort()
 }
 
 /** The path without links, so that every name of a volume leads to the same socket. */
