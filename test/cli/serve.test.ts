@@ -69,6 +69,7 @@ describe('vdo serve', function () {
       const file = join(folder, 'v.img')
       const server = new Foreground('serve', file, '--create', '--nbd', 'nbd://127.0.0.1:0/data')
       await server.said(/Ctrl-C saves/)
+      await server.said(/\[open default\]/)
       const uri = /nbd:\/\/127\.0\.0\.1:[1-9]\d*\/data/.exec(server.stdout)?.[0] ?? ''
       expect(server.stdout).to.include(`nbdinfo '${uri}'`).and.include(`vdo stats ${file}`)
       expect(server.stderr).to.equal(`[format ${16 * GIB} ${64 * GIB} 19]\n[open default]\n`)
