@@ -10,22 +10,16 @@ interface BlockUse {
   readonly dataBlocksUsed: number
   readonly overheadBlocksUsed: number
   readonly blockSize: number
-  readonly inRecoveryMode: boolean
+  readonly mode: string
 }
 
 export class FullnessWatch {
   private reached = 0
 
   /** Looks at the volume as it is now; gives what is to be said of it, if anything. */
-  look({
-    physicalBlocks,
-    dataBlocksUsed,
-    overheadBlocksUsed,
-    blockSize,
-    inRecoveryMode,
-  }: BlockUse): string | null {
-    // Blocks of slabs that are not counted yet are taken for used.
-    if (inRecoveryMode) return null
+  look({ physicalBlocks, dataBlocksUsed, overheadBlocksUsed, blockSize, mode }: BlockUse): string | null {
+    // Blocks of slabs that are not counted are taken for used.
+    if (mode !== 'normal') return null
     const used = dataBlocksUsed + overheadBlocksUsed
     const percent = Math.floor((used * 100) / physicalBlocks)
     const before = this.reached

@@ -2,8 +2,8 @@
  * What `vdostats` prints: one line a volume in the manner of `df`, or every statistic under its label. Pure: it
  * takes statistics and gives text.
  *
- * A number that cannot be known is `N/A`: the use of a volume that is recovering, the use of one in read-only
- * mode where the full listing would have to trust its counters, and the saving while nothing is stored.
+ * A number that cannot be known is `N/A`: the use of a volume that is recovering or read-only, whose slabs are not
+ * counted or not to be trusted, and the saving while nothing is stored.
  */
 
 import { humanSize } from '../base/sizes.js'
@@ -30,7 +30,7 @@ export interface Usage {
 }
 
 export function usageOf(s: VdoStatistics): Usage | undefined {
-  if (s.inRecoveryMode) return undefined
+  if (s.mode !== 'normal') return undefined
   const usedBlocks = s.dataBlocksUsed + s.overheadBlocksUsed
   return {
     usedBlocks,
@@ -185,14 +185,12 @@ export function labelled(s: VdoStatistics): Line[] {
 
 function usageLines(s: VdoStatistics): Line[] {
   const recovering = s.inRecoveryMode
-  // Counters of damaged metadata are not to be trusted.
-  const doubtful = recovering || s.mode === 'read-only'
-  const usage = doubtful ? undefined : usageOf(s)
+  const usage = usageOf(s)
   const unlessRecovering = (value: number): number | string => (recovering ? UNKNOWN : value)
   const kilobytes = (blocks: number): number => (blocks * s.blockSize) / 1024
   return [
     ['version', s.version],
-    ['data blocks used', doubtful ? UNKNOWN : s.dataBlocksUsed],
+    ['data blocks used', usage === undefined ? UNKNOWN : s.dataBlocksUsed],
     ['overhead blocks used', unlessRecovering(s.overheadBlocksUsed)],
     ['logical blocks used', unlessRecovering(s.logicalBlocksUsed)],
     ['physical blocks', s.physicalBlocks],

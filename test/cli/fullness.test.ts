@@ -7,7 +7,7 @@ describe('a volume that fills up', () => {
   it('is warned of at each threshold once, and again after it had room', () => {
     const watch = new FullnessWatch()
     const look = (dataBlocksUsed: number): string | null =>
-      watch.look({ ...full, dataBlocksUsed, inRecoveryMode: false })
+      watch.look({ ...full, dataBlocksUsed, mode: 'normal' })
     expect(look(0)).to.equal(null)
     expect(look(699)).to.equal(null)
     expect(look(700)).to.equal('The volume is 80 % full: 800.0K of physical space are left')
@@ -17,9 +17,9 @@ describe('a volume that fills up', () => {
     expect(look(760)).to.match(/is 86 % full/)
   })
 
-  it('is not warned of while it recovers and nobody knows what is free', () => {
+  it('is not warned of while it recovers or is read-only, and nobody knows what is free', () => {
     const watch = new FullnessWatch()
-    expect(watch.look({ ...full, inRecoveryMode: true })).to.equal(null)
-    expect(watch.look({ ...full, inRecoveryMode: false })).to.match(/is 97 % full/)
+    for (const mode of ['recovering', 'read-only']) expect(watch.look({ ...full, mode })).to.equal(null)
+    expect(watch.look({ ...full, mode: 'normal' })).to.match(/is 97 % full/)
   })
 })

@@ -101,6 +101,7 @@ describe('vdostats', () => {
       'used percent',
       'saving percent',
     ])
+    expect(row({ mode: 'read-only' })).to.deep.equal(['v', '16000', 'N/A', 'N/A', 'N/A', 'N/A'])
     const readOnly = new Map(labelled(sampleStatistics({ mode: 'read-only' })))
     expect(readOnly.get('data blocks used')).to.equal('N/A')
     expect(readOnly.get('logical blocks used')).to.equal(700)
