@@ -33,6 +33,11 @@ import { readableStore, readVolumeHead } from './read-volume.js'
 import { type Store, soundStoreOf } from './store.js'
 import { lockStore } from './volume-lock.js'
 
+export { VdoError } from '../base/errors.js'
+export { Status } from '../base/status.js'
+export type { Completion, ExportTarget } from '../engine/export-target.js'
+export type { VdoStatistics } from '../engine/statistics.js'
+
 export interface OpenOptions {
   /** Path of the backing file or block device, or shared memory that holds a formatted volume. */
   readonly device: string | readonly SharedArrayBuffer[]

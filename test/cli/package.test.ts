@@ -67,7 +67,13 @@ describe('the package', function () {
       '--size=5G',
     ])
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    writeFileSync(join(folder, 'example.ts'), `${example}\nconsole.log(bytes.length, bytes[0])\n`)
+    const more = [
+      "import { VdoError, type VdoStatistics } from 'uvdo'",
+      'const counted: VdoStatistics = volume.statistics()',
+      'const closed: unknown = await volume.read(0, 1).catch((error: unknown) => error)',
+      'console.log(bytes.length, bytes[0], counted.mode, closed instanceof VdoError && closed.code)',
+    ]
+    writeFileSync(join(folder, 'example.ts'), [example, ...more, ''].join('\n'))
     const strict = [
       '--ignoreConfig',
       '--strict',
@@ -82,6 +88,6 @@ describe('the package', function () {
     // The paths in it are those of whoever stands in the folder.
     const cd = `process.chdir(${JSON.stringify(folder)}); await import('./example.js')`
     writeFileSync(join(folder, 'start.js'), cd)
-    expect(await runOk(process.execPath, [join(folder, 'start.js')])).to.equal('100 7\n')
+    expect(await runOk(process.execPath, [join(folder, 'start.js')])).to.equal('100 7 normal VDO_CLOSED\n')
   })
 })
