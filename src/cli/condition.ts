@@ -70,7 +70,7 @@ export class ConditionWatch {
   }
 
   private readOnly(level: Remark['level'], what: string): Remark {
-    const then = `It can be read, and takes no writes. To repair it, stop, run ${this.mend}, and serve it again`
+    const then = `It can be read, and takes no writes. To repair it, stop, and serve it again after: ${this.mend}`
     return { level, sentence: `The volume ${what}. ${then}` }
   }
 }

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 
@@ -30,6 +30,7 @@ import { ExitStatus } from './exit-status.js'
 import { FullnessWatch } from './fullness.js'
 import { createLog, LOG_LEVELS, type LogLevel, readLogLevel } from './log.js'
 import { StopSignals } from './stop-signals.js'
+import { suggestions, thisProgram } from './suggestions.js'
 import { packageVersion } from './version.js'
 
 /** What this command needs of an open volume. */
@@ -203,8 +204,7 @@ async function serveOpen(
   const hear = (remark: Remark | null): void => {
     if (remark !== null) log[remark.level](remark.sentence)
   }
-  const mend = `'${thisProgram()} force-rebuild ${shellWord(file)}'`
-  const condition = new ConditionWatch(await parts.stateOf(file), mend)
+  const condition = new ConditionWatch(await parts.stateOf(file), thisProgram('force-rebuild', file))
   hear(condition.found)
   const volume = await parts.open({ device: file, threads: options.threads, unsafe, report })
   let nbd: NbdServer | undefined
@@ -381,45 +381,6 @@ function announce(file: string, uri: string, options: ServeOptions, volume: Serv
       '',
       'Ctrl-C saves the volume and stops.',
     ].join('\n'),
-  )
-}
-
-/** Commands that work as they stand, for whoever has the programs. */
-function suggestions(file: string, uri: string): string[] {
-  const quoted = shellQuoted(uri)
-  return [
-    `nbdinfo ${quoted}`,
-    `nbdcopy some.img ${quoted}`,
-    `qemu-img convert -n -O raw some.img ${quoted}`,
-    `fio --name=v --ioengine=nbd --uri=${quoted} --rw=randwrite --bs=4k --iodepth=64 --size=256m --verify=crc32c`,
-    `sudo nbd-client ${nbdClientPlace(uri)} /dev/nbd0 -b 4096 && sudo mkfs.ext4 /dev/nbd0`,
-    `${thisProgram()} stats ${shellWord(file)}`,
-  ]
-}
-
-/** Quoted only if it must be. */
-function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : shellQuoted(text)
-}
-
-function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`
-}
-
-/** How the person at the terminal can start this program again: it may not be on the path. */
-function thisProgram(): string {
-  const path = process.argv[1] ?? ''
-  if (basename(path) !== 'vdo.js') return 'vdo'
-  const fromHere = relative(process.cwd(), path)
-  return `node ${shellWord(fromHere.startsWith('..') ? path : fromHere)}`
-}
-
-function nbdClientPlace(uri: string): string {
-  const address = parseNbdUri(uri)
-  const name = address.name === '' ? '' : ` -N ${shellQuoted(address.name)}`
-  return (
-    (address.kind === 'unix' ? `-unix ${shellQuoted(address.path)}` : `${address.host} ${address.port}`) +
-    name
   )
 }
 

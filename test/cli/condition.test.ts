@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ConditionWatch, type Remark } from '../../src/cli/condition.js'
 import { VolumeState } from '../../src/format/super-block.js'
 
-const MEND = "'vdo force-rebuild v'"
+const MEND = 'vdo force-rebuild v'
 const said = (remark: Remark | null): string | null => remark && `${remark.level} ${remark.sentence}`
 
 /** What is said of a volume in this state, and then as it goes through modes. */
@@ -34,7 +34,7 @@ describe('what a server says of its volume', () => {
   it('is that it was read-only before, and what ends that', () => {
     expect(story(VolumeState.ReadOnly, 'read-only', 'read-only')).to.deep.equal([
       'warn The volume is in read-only mode, since an error or by command. ' +
-        `It can be read, and takes no writes. To repair it, stop, run ${MEND}, and serve it again`,
+        `It can be read, and takes no writes. To repair it, stop, and serve it again after: ${MEND}`,
       null,
       null,
     ])
@@ -43,7 +43,7 @@ describe('what a server says of its volume', () => {
   it('is that it has become read-only, why, and what ends that', () => {
     expect(story(VolumeState.Clean, 'normal', 'read-only', 'read-only').slice(2)).to.deep.equal([
       'error The volume has become read-only: the store failed. ' +
-        `It can be read, and takes no writes. To repair it, stop, run ${MEND}, and serve it again`,
+        `It can be read, and takes no writes. To repair it, stop, and serve it again after: ${MEND}`,
       null,
     ])
   })

@@ -77,7 +77,7 @@ describe('a volume of vdo serve --create', function () {
       client.destroy()
       await server.stop()
       const command =
-        /warn {2}The volume is in read-only mode.* run '(?:node )?\S*vdo\.js (force-rebuild \S+)'/.exec(
+        /warn {2}The volume is in read-only mode.* after: node \S*vdo\.js (force-rebuild \S+)\n/.exec(
           server.output(),
         )
       expect(command?.[1]).to.equal(`force-rebuild ${file}`)
