@@ -36,6 +36,8 @@ import { IGNORE, NO_BYTES, Request, RequestKind } from './request.js'
 
 /** Blocks of one request in flight. */
 const VIOS_PER_REQUEST = 256
+/** Blocks that a vio of a discard may always walk. */
+const SHORT_WALK = 8
 
 /** Bits of `arrived`: which of a vio's two last messages have come. */
 const ACKNOWLEDGED = 1
@@ -378,10 +380,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
           vios.flags[vio] = VioFlag.Write | VioFlag.Discard | VioFlag.Partial | VioFlag.Unmerged | fua
           counters[Counter.BiosInPartialDiscard]++
         } else {
-          const whole = Math.min(
-            Math.floor((request.end - start) / BLOCK_SIZE),
-            this.context.shape.maxDiscardBlocks,
-          )
+          const whole = Math.min(Math.floor((request.end - start) / BLOCK_SIZE), this.runOf(request))
           vios.remainingBlocks[vio] = whole - 1
           vios.flags[vio] = VioFlag.Write | VioFlag.Discard | fua
           request.next = start + whole * BLOCK_SIZE
@@ -394,6 +393,15 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     counters[Counter.VdoRequestsInProgress] = busy
     if (busy > counters[Counter.VdoRequestsMaximum]) counters[Counter.VdoRequestsMaximum] = busy
     post.send(hop(LogicalOp.Launch, placement.logicalZone(vios.lbn[vio] as Lbn)), vio)
+  }
+
+  /**
+   * Blocks that one vio of a discard walks. Where they are mapped each step waits for the journal, so that many short
+   * walks at a time end soonest; where they are not, few long ones cost least.
+   */
+  private runOf({ start, end }: Request): number {
+    const share = Math.ceil((end - start) / BLOCK_SIZE / VIOS_PER_REQUEST)
+    return Math.min(Math.max(share, SHORT_WALK), this.context.shape.maxDiscardBlocks)
   }
 
   private countFua({ fua }: Request, isPartial: boolean): void {

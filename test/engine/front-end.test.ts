@@ -142,12 +142,29 @@ describe('the front end', () => {
   })
 
   it('walks whole blocks of a discard with one vio and zeroes the edges', () => {
-    front.zero(10, 10 * BLOCK, false, done)
+    front.zero(10, 9 * BLOCK, false, done)
     const { vios } = bench.arena
     const sent = launched().map((s) => s.operand)
-    expect(sent.map((v) => vios.remainingBlocks[v])).to.deep.equal([0, 8, 0])
+    expect(sent.map((v) => vios.remainingBlocks[v])).to.deep.equal([0, 7, 0])
     expect(vios.has(vioIndex(sent[0]), VioFlag.Partial)).to.equal(true)
     expect(vios.has(vioIndex(sent[1]), VioFlag.Partial)).to.equal(false)
+  })
+
+  it('walks a long discard with many vios, in few steps', () => {
+    const walks = (blocks: number): number[] => {
+      front.zero(0, blocks * BLOCK, false, done)
+      return launched().map((s) => bench.arena.vios.remainingBlocks[vioIndex(s.operand)] + 1)
+    }
+    expect(walks(20)).to.deep.equal([8, 8, 4])
+    expect(walks(9 * 256).slice(0, 3)).to.deep.equal([9, 9, 9])
+  })
+
+  it('walks no longer than the shape allows', () => {
+    front.zero(0, 100_000 * BLOCK, false, done)
+    const [first] = launched()
+    expect(bench.arena.vios.remainingBlocks[vioIndex(first.operand)] + 1).to.equal(
+      SMALL_SHAPE.maxDiscardBlocks,
+    )
   })
 
   it('rounds a trim inwards', () => {
