@@ -61,17 +61,25 @@ export class IoLogFile implements IoLog {
 
 /** Tells `log` all events of a file in their order. Gives how many there were; one that is cut off is left out. */
 export function replayLog(path: string, log: IoLog): number {
+  let events = 0
+  for (const _ of stepThroughLog(path, log)) events++
+  return events
+}
+
+/** As `replayLog`, an event at each step, which gives where in the file the event ends: so many bytes from its start. */
+export function* stepThroughLog(path: string, log: IoLog): Generator<number, void> {
   const descriptor = openSync(path, 'r')
   try {
     const header = new Uint8Array(HEADER_BYTES)
     const view = new DataView(header.buffer)
-    for (let events = 0, at = 0; ; events++) {
-      if (readSync(descriptor, header, 0, HEADER_BYTES, at) < HEADER_BYTES) return events
+    for (let at = 0; ; ) {
+      if (readSync(descriptor, header, 0, HEADER_BYTES, at) < HEADER_BYTES) return
       const bytes = new Uint8Array(view.getUint32(4, true) * DEVICE_BLOCK_BYTES)
       at += HEADER_BYTES
-      if (readSync(descriptor, bytes, 0, bytes.length, at) < bytes.length) return events
+      if (readSync(descriptor, bytes, 0, bytes.length, at) < bytes.length) return
       at += bytes.length
       tell(log, view.getUint32(0, true), view.getFloat64(8, true), view.getFloat64(16, true), bytes)
+      yield at
     }
   } finally {
     closeSync(descriptor)
