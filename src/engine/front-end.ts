@@ -11,11 +11,10 @@
  * one was sent) and `Release` have arrived, in whichever order.
  */
 import { assert, unreachable } from '../base/assert.js'
-import { type Lbn, lbn, type VioIndex, vioIndex, ZERO_BLOCK } from '../base/ids.js'
+import { type Lbn, type VioIndex, vioIndex } from '../base/ids.js'
 import { Status } from '../base/status.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
-import { resetCompression } from '../vio/compression.js'
 import { Counter } from '../vio/counters.js'
 import {
   type AdminCommand,
@@ -29,15 +28,13 @@ import {
   PackerOp,
 } from '../vio/opcodes.js'
 import { VioFlag } from '../vio/vio-table.js'
+import { isWholeDiscard, needsBlock } from '../vio/write-path.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import { Client, type RequestTaker } from './client.js'
 import type { Completion, ExportTarget } from './export-target.js'
-import { IGNORE, NO_BYTES, Request, RequestKind } from './request.js'
-
-/** Blocks of one request in flight. */
-const VIOS_PER_REQUEST = 256
-/** Blocks that a vio of a discard may always walk. */
-const SHORT_WALK = 8
+import { FreedSpace } from './freed-space.js'
+import { IGNORE, NO_BYTES, Request, RequestKind, VIOS_PER_REQUEST } from './request.js'
+import { VioLoader } from './vio-loader.js'
 
 /** Bits of `arrived`: which of a vio's two last messages have come. */
 const ACKNOWLEDGED = 1
@@ -54,11 +51,14 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
 
   private readonly free: Int32Array
   private freeCount: number
-  private readonly requestOf: (Request | null)[]
+  private readonly requests: (Request | null)[]
   private readonly arrived: Uint8Array
   private readonly isDiscard: Uint8Array
   private discardsInFlight = 0
-  private readonly blocks: Uint8Array[] = []
+  private readonly freedSpace: FreedSpace
+  /** Vios that found no space and wait for some that is being freed. */
+  private readonly shortOfSpace: VioIndex[] = []
+  private readonly loader: VioLoader
   /** Clients with requests that wait, in turn; and the one that is whoever asked for no client of its own. */
   private readonly turns: Client[] = []
   private readonly anyone = new Client(this)
@@ -74,18 +74,16 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   private halted = false
 
   constructor(private readonly context: ZoneContext) {
-    const { shape, volume, vios, arena, pools } = context
+    const { shape, volume, pools } = context
     this.sizeBytes = volume.logicalBlocks * BLOCK_SIZE
     this.free = Int32Array.from({ length: shape.dataVios }, (_, i) => shape.dataVios - 1 - i)
     this.freeCount = shape.dataVios
     this.viosPerClient = Math.max(1, Math.floor(shape.dataVios / 2))
-    this.requestOf = Array.from({ length: shape.dataVios }, () => null)
+    this.requests = Array.from({ length: shape.dataVios }, () => null)
     this.arrived = new Uint8Array(shape.dataVios)
     this.isDiscard = new Uint8Array(shape.dataVios)
-    for (let i = 0; i < shape.dataVios; i++) {
-      const at = vios.dataAt(vioIndex(i))
-      this.blocks.push(arena.subarray(at, at + BLOCK_SIZE))
-    }
+    this.freedSpace = new FreedSpace(shape.dataVios)
+    this.loader = new VioLoader(context)
     for (let i = 0; i < pools.flush.count; i++) this.freeFlushes.push(vioIndex(pools.flush.first + i))
   }
 
@@ -169,10 +167,10 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   halt(): void {
     if (this.halted) return
     this.halted = true
-    for (const request of this.requestOf) {
+    for (const request of this.requests) {
       if (request !== null && !request.client.holds(request)) this.enqueue(request)
     }
-    this.requestOf.fill(null)
+    this.requests.fill(null)
     for (const list of this.flushWaiters.values()) this.waitingFlushes.push(...list)
     this.flushWaiters.clear()
     this.refuseAll()
@@ -329,140 +327,83 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   }
 
   private launch(request: Request): void {
-    const { vios, post, placement, counters } = this.context
+    const { counters } = this.context
     const vio = vioIndex(this.free[--this.freeCount])
-    const start = request.next
-    const block = Math.floor(start / BLOCK_SIZE)
-    const offset = start - block * BLOCK_SIZE
-    const length = Math.min(BLOCK_SIZE - offset, request.end - start)
-    this.requestOf[vio] = request
-    this.arrived[vio] = 0
-    this.isDiscard[vio] = 0
+    this.requests[vio] = request
+    this.isDiscard[vio] = request.kind === RequestKind.Discard ? 1 : 0
+    if (this.isDiscard[vio] !== 0) this.discardsInFlight++
     request.inFlight++
     request.client.inFlight++
-    vios.status[vio] = Status.Success
-    vios.lbn[vio] = lbn(block)
-    vios.partialOffset[vio] = offset
-    vios.partialLength[vio] = length
-    vios.remainingBlocks[vio] = 0
-    vios.acknowledged[vio] = 0
-    vios.allocatedPbn[vio] = ZERO_BLOCK
-    vios.hashLock[vio] = -1
-    vios.duplicateLock[vio] = -1
-    vios.duplicatePbn[vio] = ZERO_BLOCK
-    vios.journalSequence[vio] = 0
-    resetCompression(vios.compression, vio)
-    Atomics.store(vios.allocationSucceeded, vio, 0)
-    const fua = request.fua ? VioFlag.Fua : 0
-    const isPartial = length < BLOCK_SIZE
-    request.next = start + length
-    switch (request.kind) {
-      case RequestKind.Read:
-        vios.flags[vio] = VioFlag.Read | (isPartial ? VioFlag.Partial : 0)
-        counters[isPartial ? Counter.BiosInPartialRead : Counter.BiosInRead]++
-        if (isPartial) counters[Counter.BiosInRead]++
-        break
-      case RequestKind.Write:
-        this.takeData(vio, request, start, length, isPartial)
-        vios.flags[vio] |= fua
-        counters[Counter.BiosInWrite]++
-        if (isPartial) counters[Counter.BiosInPartialWrite]++
-        this.countFua(request, isPartial)
-        break
-      case RequestKind.Discard:
-        this.isDiscard[vio] = 1
-        this.discardsInFlight++
-        counters[Counter.BiosInDiscard]++
-        this.countFua(request, isPartial)
-        if (isPartial) {
-          const at = vios.scratchAt(vio) + offset
-          this.context.native.fill(at, 0, length)
-          vios.flags[vio] = VioFlag.Write | VioFlag.Discard | VioFlag.Partial | VioFlag.Unmerged | fua
-          counters[Counter.BiosInPartialDiscard]++
-        } else {
-          const whole = Math.min(Math.floor((request.end - start) / BLOCK_SIZE), this.runOf(request))
-          vios.remainingBlocks[vio] = whole - 1
-          vios.flags[vio] = VioFlag.Write | VioFlag.Discard | fua
-          request.next = start + whole * BLOCK_SIZE
-        }
-        break
-      default:
-        unreachable('a request has a kind', request.kind)
-    }
+    this.freedSpace.began(vio)
+    request.next += this.loader.load(vio, request, request.next)
+    this.countTaken(vio)
     const busy = this.busyVios
     counters[Counter.VdoRequestsInProgress] = busy
     if (busy > counters[Counter.VdoRequestsMaximum]) counters[Counter.VdoRequestsMaximum] = busy
+    this.send(vio)
+  }
+
+  private send(vio: VioIndex): void {
+    const { vios, post, placement } = this.context
+    this.arrived[vio] = 0
     post.send(hop(LogicalOp.Launch, placement.logicalZone(vios.lbn[vio] as Lbn)), vio)
-  }
-
-  /**
-   * Blocks that one vio of a discard walks. Where they are mapped each step waits for the journal, so that many short
-   * walks at a time end soonest; where they are not, few long ones cost least.
-   */
-  private runOf({ start, end }: Request): number {
-    const share = Math.ceil((end - start) / BLOCK_SIZE / VIOS_PER_REQUEST)
-    return Math.min(Math.max(share, SHORT_WALK), this.context.shape.maxDiscardBlocks)
-  }
-
-  private countFua({ fua }: Request, isPartial: boolean): void {
-    if (!fua) return
-    this.context.counters[Counter.BiosInFua]++
-    if (isPartial) this.context.counters[Counter.BiosInPartialFua]++
-  }
-
-  private takeData(vio: VioIndex, request: Request, start: number, length: number, isPartial: boolean): void {
-    const { vios, native, arena } = this.context
-    const from = start - request.start
-    if (isPartial) {
-      arena.set(request.bytes.subarray(from, from + length), vios.scratchAt(vio) + vios.partialOffset[vio])
-      vios.flags[vio] = VioFlag.Write | VioFlag.Partial | VioFlag.Unmerged
-      return
-    }
-    const whole = from === 0 && request.bytes.length === BLOCK_SIZE
-    this.blocks[vio].set(whole ? request.bytes : request.bytes.subarray(from, from + BLOCK_SIZE))
-    const isZero = native.isZero(vios.dataAt(vio), BLOCK_SIZE)
-    vios.flags[vio] = isZero ? VioFlag.Write | VioFlag.Zero : VioFlag.Write
   }
 
   private acknowledge(vio: VioIndex): void {
     assert((this.arrived[vio] & ACKNOWLEDGED) === 0, 'a vio is acknowledged once')
     this.arrived[vio] |= ACKNOWLEDGED
+    const isHome = (this.arrived[vio] & RELEASED) !== 0
+    if (!isHome && !needsBlock(this.context.vios, vio)) this.freedSpace.add(vio)
     this.blockDone(vio, Status.Success)
-    if ((this.arrived[vio] & RELEASED) !== 0) this.giveBack(vio)
+    if (isHome) this.giveBack(vio)
   }
 
   private release(vio: VioIndex): void {
     assert((this.arrived[vio] & RELEASED) === 0, 'a vio comes home once')
-    const { vios } = this.context
+    const { vios, counters } = this.context
     this.arrived[vio] |= RELEASED
     if (vios.acknowledged[vio] !== 0) {
       if ((this.arrived[vio] & ACKNOWLEDGED) !== 0) this.giveBack(vio)
       return
     }
     const status = vios.status[vio]
-    if (status === Status.Success && vios.isRead(vio)) this.giveData(vio)
+    if (status === Status.NoSpace) {
+      if (this.mayTryAgain(vio)) return this.tryAgainWhenFreed(vio)
+      counters[Counter.NoSpaceErrors]++
+    }
+    if (status === Status.Success && vios.isRead(vio)) this.loader.giveRead(vio, this.requestOf(vio))
     this.blockDone(vio, status)
     this.giveBack(vio)
   }
 
-  /** Copies what was read to its reader. */
-  private giveData(vio: VioIndex): void {
+  /** Whether space that a client was told to be free may have come too late for the write. */
+  private mayTryAgain(vio: VioIndex): boolean {
+    return this.freedSpace.wasFreeing(vio) && !isWholeDiscard(this.context.vios, vio)
+  }
+
+  private tryAgainWhenFreed(vio: VioIndex): void {
+    if (this.freedSpace.isFreed(vio)) this.tryAgain(vio)
+    else this.shortOfSpace.push(vio)
+  }
+
+  private tryAgain(vio: VioIndex): void {
     const { vios } = this.context
-    const request = this.requestOf[vio]
+    const request = this.requestOf(vio)
+    // What is freed from now on is for others.
+    this.freedSpace.forget(vio)
+    this.loader.load(vio, request, vios.lbn[vio] * BLOCK_SIZE + vios.partialOffset[vio])
+    this.send(vio)
+  }
+
+  private requestOf(vio: VioIndex): Request {
+    const request = this.requests[vio]
     assert(request !== null, 'a vio in flight has a request')
-    const offset = vios.partialOffset[vio]
-    const to = vios.lbn[vio] * BLOCK_SIZE + offset - request.start
-    const length = vios.partialLength[vio]
-    request.bytes.set(
-      length === BLOCK_SIZE ? this.blocks[vio] : this.blocks[vio].subarray(offset, offset + length),
-      to,
-    )
+    return request
   }
 
   private blockDone(vio: VioIndex, status: Status): void {
-    const request = this.requestOf[vio]
-    assert(request !== null, 'a vio in flight has a request')
-    this.requestOf[vio] = null
+    const request = this.requestOf(vio)
+    this.requests[vio] = null
     this.countAcknowledged(vio)
     if (status !== Status.Success) {
       if (request.status === Status.Success) request.status = status
@@ -489,19 +430,42 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
 
   private giveBack(vio: VioIndex): void {
     this.free[this.freeCount++] = vio
+    if (this.freedSpace.remove(vio))
+      for (const waiter of this.shortOfSpace.splice(0)) this.tryAgainWhenFreed(waiter)
     if (this.isDiscard[vio] !== 0) this.discardsInFlight--
     this.context.counters[Counter.VdoRequestsInProgress] = this.busyVios
   }
 
+  private countTaken(vio: VioIndex): void {
+    this.count(
+      vio,
+      Counter.BiosInRead,
+      Counter.BiosInPartialRead,
+      Counter.BiosInFua,
+      Counter.BiosInPartialFua,
+    )
+  }
+
   private countAcknowledged(vio: VioIndex): void {
+    this.count(
+      vio,
+      Counter.BiosAcknowledgedRead,
+      Counter.BiosAcknowledgedPartialRead,
+      Counter.BiosAcknowledgedFua,
+      Counter.BiosAcknowledgedPartialFua,
+    )
+  }
+
+  /** Counts a vio by its kind: reads, writes and discards have counters in this order. */
+  private count(vio: VioIndex, whole: Counter, partial: Counter, fua: Counter, partialFua: Counter): void {
     const { counters, vios } = this.context
     const isPartial = vios.partialLength[vio] < BLOCK_SIZE
-    const base = vios.isRead(vio) ? 0 : this.isDiscard[vio] !== 0 ? 2 : 1
-    counters[Counter.BiosAcknowledgedRead + base]++
-    if (isPartial) counters[Counter.BiosAcknowledgedPartialRead + base]++
+    const kind = vios.isRead(vio) ? 0 : this.isDiscard[vio] !== 0 ? 2 : 1
+    counters[whole + kind]++
+    if (isPartial) counters[partial + kind]++
     if (!vios.has(vio, VioFlag.Fua)) return
-    counters[Counter.BiosAcknowledgedFua]++
-    if (isPartial) counters[Counter.BiosAcknowledgedPartialFua]++
+    counters[fua]++
+    if (isPartial) counters[partialFua]++
   }
 
   /** All flushes that wait travel as one. */

@@ -10,6 +10,9 @@ export enum RequestKind {
   Discard,
 }
 
+/** Blocks of one request in flight. */
+export const VIOS_PER_REQUEST = 256
+
 export const NO_BYTES = new Uint8Array(0)
 export const IGNORE: Completion = () => {}
 

@@ -141,6 +141,72 @@ describe('the front end', () => {
     expect(answers).to.deep.equal([Status.NoSpace])
   })
 
+  describe('when there is no space', () => {
+    const answerEarly = (vio: number): void => {
+      bench.arena.vios.acknowledged[vio] = 1
+      front.receive(FrontOp.Acknowledge, vio)
+    }
+    const discarding = (): number => {
+      front.zero(0, BLOCK, false, () => {})
+      const [{ operand }] = launched()
+      return operand
+    }
+    const writing = (): number => {
+      front.write(5 * BLOCK + 10, new Uint8Array(100).fill(7), false, done)
+      const [{ operand }] = launched()
+      return operand
+    }
+
+    for (const isHomeFirst of [false, true]) {
+      it(`tries again what came after a discard, when that ${isHomeFirst ? 'has freed' : 'frees'} its block`, () => {
+        const discard = discarding()
+        answerEarly(discard)
+        const write = writing()
+        if (isHomeFirst) release(discard)
+        bench.arena.bytes.fill(0, bench.arena.vios.scratchAt(vioIndex(write)))
+        release(write, Status.NoSpace)
+        if (!isHomeFirst) {
+          expect(launched()).to.deep.equal([])
+          release(discard)
+        }
+        expect(launched().map(({ operand }) => operand)).to.deep.equal([write])
+        expect(answers).to.deep.equal([])
+        const { vios, bytes } = bench.arena
+        expect(vios.lbn[vioIndex(write)]).to.equal(5)
+        expect(bytes[vios.scratchAt(vioIndex(write)) + 10]).to.equal(7)
+        release(write, Status.NoSpace)
+        expect(answers).to.deep.equal([Status.NoSpace])
+        expect(bench.context(Room.Front).counters[Counter.NoSpaceErrors]).to.equal(1)
+        expect(front.busyVios).to.equal(0)
+      })
+    }
+
+    it('waits for no discard that was answered after the write had begun', () => {
+      const discard = discarding()
+      const write = writing()
+      answerEarly(discard)
+      const next = discarding()
+      answerEarly(next)
+      release(write, Status.NoSpace)
+      expect(answers).to.deep.equal([Status.NoSpace])
+      // Nor for one that came later than those that it waits for.
+      const later = writing()
+      const last = discarding()
+      answerEarly(last)
+      release(later, Status.NoSpace)
+      release(discard)
+      expect(launched()).to.deep.equal([])
+      release(next)
+      expect(launched().map(({ operand }) => operand)).to.deep.equal([later])
+    })
+
+    it('waits for no write of data, which may wait for others itself', () => {
+      answerEarly(writing())
+      release(writing(), Status.NoSpace)
+      expect(answers).to.deep.equal([Status.Success, Status.NoSpace])
+    })
+  })
+
   it('walks whole blocks of a discard with one vio and zeroes the edges', () => {
     front.zero(10, 9 * BLOCK, false, done)
     const { vios } = bench.arena

@@ -287,7 +287,7 @@ const DATA: readonly Mutant[] = [
   ),
   mutant(
     'zero elimination off by a byte',
-    'engine/front-end',
+    'engine/vio-loader',
     'native.isZero(vios.dataAt(vio), BLOCK_SIZE)',
     'native.isZero(vios.dataAt(vio), BLOCK_SIZE - 1)',
   ),

@@ -494,8 +494,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     if (status === Status.Success) return
     // On the board before the vio leaves its generation: the flush that waits for it is to know.
     if (vios.acknowledged[vio] !== 0) boards.loseWrite()
-    if (status === Status.NoSpace) counters[Counter.NoSpaceErrors]++
-    else if (status === Status.ReadOnly) counters[Counter.ReadOnlyErrors]++
+    if (status === Status.ReadOnly) counters[Counter.ReadOnlyErrors]++
     if (vios.acknowledged[vio] !== 0 || status === Status.ReadOnly) this.fatal(status)
   }
 
