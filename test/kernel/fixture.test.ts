@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { readManifest, statistic, unpackFixture } from '../fixtures.js'
 import { requireShared, runOk, withTempDir } from '../tools.js'
 import { fill, Mirror, sha256 } from './content.js'
+import { cutShort } from './images.js'
 import { compare, type JudgedVolume, statisticsOf, withVolume } from './judged-volume.js'
 import { auditOk, countDataBlocks, requireRealTools } from './real-tools.js'
 
@@ -126,4 +127,14 @@ describe('a volume that the kernel was writing when the machine was reset', func
       })
     })
   }
+
+  it('is recovered after attempts that were cut short', async function () {
+    requireRealTools(this)
+    await withTempDir(async (folder) => {
+      const image = await unpackFixture(this, 'crash', folder)
+      expect(await cutShort(image, 'tiny', 4), 'attempts that were cut short').to.be.above(0)
+      await withVolume(image, 'default', (volume) => expectManifest(volume, crashed))
+      expect((await auditOk(image)).logicalBlocks).to.equal(2064)
+    })
+  })
 })

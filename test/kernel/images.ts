@@ -31,13 +31,23 @@ export async function copyImage(image: string, name: string): Promise<string> {
   return copy
 }
 
-/** Runs one of the programs of this folder that end in a SIGKILL, and throws if it ended by itself. */
+/** Runs one of the programs of this folder that end in a SIGKILL; gives what it said. Throws if it ended by itself. */
 export async function runUntilKilled(
   program: 'cut-short' | 'write-and-die',
   ...args: readonly (string | number)[]
-): Promise<void> {
+): Promise<string> {
   const path = join(ROOT, `dist/test/kernel/${program}.js`)
-  const { status, stderr } = await run(process.execPath, [path, ...args.map(String)])
-  if (status === null && !stderr.includes('was killed after')) return
+  const { status, stdout, stderr } = await run(process.execPath, [path, ...args.map(String)])
+  if (status === null && !stderr.includes('was killed after')) return stdout
   throw new Error(`Running ${program}: exit status is ${status}, wanted a SIGKILL of its own\n${stderr}`)
+}
+
+/** Opens the volume so often, each time cut short a little later; gives how many never came to be open. */
+export async function cutShort(image: string, threads: string, times: number): Promise<number> {
+  let before = 0
+  for (let changes = 1; changes <= times; changes++) {
+    const said = await runUntilKilled('cut-short', image, threads, changes)
+    if (said !== 'open') before++
+  }
+  return before
 }
