@@ -14,21 +14,30 @@ export interface MemoryVolumeOptions {
   readonly indexSparse?: boolean
 }
 
+/** As many as a volume with such an index and so many slabs takes. */
+export function physicalBlocksOf(
+  slabs: number,
+  slabBits: number,
+  { indexMemory, indexSparse }: { readonly indexMemory: number; readonly indexSparse: boolean },
+): number {
+  const { blockCount } = indexRegionOf(indexMemory, indexSparse)
+  return 1 + blockCount + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
+}
+
 export function formatInMemory({
   slabs = 8,
   slabBits = 13,
   logicalBlocks = 100_000,
   indexSparse = false,
 }: MemoryVolumeOptions = {}) {
-  const indexBlocks = indexRegionOf(SMALL_INDEX_MEMORY, indexSparse).blockCount
-  const physicalBlocks = 1 + indexBlocks + 1 + 60 + slabs * 2 ** slabBits + 32_768 + 64
+  const index = { indexMemory: SMALL_INDEX_MEMORY, indexSparse }
+  const physicalBlocks = physicalBlocksOf(slabs, slabBits, index)
   const segments = createRamSegments(physicalBlocks)
   const plan = formatMemory(segments, {
     physicalBlocks,
     logicalBlocks,
     slabBits,
-    indexMemory: SMALL_INDEX_MEMORY,
-    indexSparse,
+    ...index,
     nonce: 0x1234_5678_9abcn,
     uuid: new Uint8Array(16).fill(7),
   })

@@ -3,7 +3,6 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
-import { formatFile } from '../../src/host/format-file.js'
 import { openVolume } from '../../src/host/open-volume.js'
 import { Oracle } from '../../src/sim/oracle.js'
 import { readManifest, statistic } from '../fixtures.js'
@@ -12,6 +11,7 @@ import { auditOk, canAskRealTools } from '../kernel/real-tools.js'
 import { withTempDir } from '../tools.js'
 import { auditClosed, drawProfile, GIB, readAllBack, type TestDevice, work } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
+import { formatSparse } from './sparse-volume.js'
 
 /** One life of a volume: opened, worked on, closed, audited; then opened with another profile, and so on. */
 async function live(device: TestDevice, profiles: readonly string[], seed: number, requests: number) {
@@ -32,19 +32,6 @@ async function live(device: TestDevice, profiles: readonly string[], seed: numbe
   }
 }
 
-async function format(path: string, logicalBytes: number): Promise<void> {
-  await formatFile({
-    path,
-    sizeBytes: 4 * GIB,
-    logicalBytes,
-    slabBits: 13,
-    indexMemory: -256,
-    indexSparse: false,
-    nonce: 7n,
-    uuid: new Uint8Array(16).fill(9),
-  })
-}
-
 describe('the engine on threads, under random clients', function () {
   this.timeout(60_000)
 
@@ -61,7 +48,7 @@ describe('the engine on threads, under random clients', function () {
   it('keeps every promise on a sparse file', () =>
     withTempDir(async (folder) => {
       const device = join(folder, 'volume.img')
-      await format(device, 64 * GIB)
+      await formatSparse(device, { logicalBytes: 64 * GIB })
       const prng = new Prng(4)
       await live(device, ['default', drawProfile(prng, folder)], 4, 1500)
       if (canAskRealTools()) expect((await auditOk(device)).logicalBlocks).to.be.above(0)
@@ -78,7 +65,7 @@ describe('the engine on threads, under random clients', function () {
   it('shares the work of four clients between all threads, with no more metadata than the kernel writes', () =>
     withTempDir(async (folder) => {
       const device = join(folder, 'volume.img')
-      await format(device, 4 * GIB)
+      await formatSparse(device, { logicalBytes: 4 * GIB })
       const volume = await openVolume({ device, threads: 'default' })
       const before = volume.statistics()
       const client = async (seed: number): Promise<void> => {

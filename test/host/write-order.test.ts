@@ -5,7 +5,6 @@ import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
 import { describeVolume } from '../../src/engine/describe-volume.js'
 import { closeBackingFile, openBackingFile } from '../../src/host/backing-file.js'
-import { formatFile } from '../../src/host/format-file.js'
 import { replayLog } from '../../src/host/io-log-file.js'
 import { openVolumeOn } from '../../src/host/open-volume.js'
 import { Oracle } from '../../src/sim/oracle.js'
@@ -13,7 +12,8 @@ import { OrderChecker } from '../../src/sim/order/order-checker.js'
 import { RULES } from '../../src/sim/order/rules.js'
 import { VDO_SHAPE, type VolumeShape } from '../../src/vio/volume-shape.js'
 import { withTempDir } from '../tools.js'
-import { auditClosed, drawProfile, GIB, readAllBack, work } from './chaos.js'
+import { auditClosed, drawProfile, readAllBack, work } from './chaos.js'
+import { formatSparse } from './sparse-volume.js'
 
 /** Blocks that fill soon, so that journals are reaped and pages written all the time. */
 const SMALL: VolumeShape = {
@@ -36,17 +36,8 @@ async function checked(
   shape: VolumeShape,
   requests: number,
 ): Promise<OrderChecker> {
-  const { plan } = await formatFile({
-    path: device,
-    sizeBytes: 4 * GIB,
-    logicalBytes: 2 * GIB,
-    slabBits: 13,
-    indexMemory: -256,
-    indexSparse: false,
-    nonce: 7n,
-    uuid: new Uint8Array(16).fill(9),
-  })
-  const volume = describeVolume(plan.geometry, plan.superBlock, plan.geometry.dataRegionStart)
+  const { geometry, superBlock } = await formatSparse(device)
+  const volume = describeVolume(geometry, superBlock, geometry.dataRegionStart)
   const log = join(folder, 'writes.log')
   const prng = new Prng(requests)
   const oracle = new Oracle()
