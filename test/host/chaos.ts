@@ -99,10 +99,12 @@ class Listening implements ExportTarget {
 }
 
 export interface Work {
+  /** In all; clients that wait for a strike make as many as it takes. */
   readonly requests: number
   /** Requests in flight, of each client. */
   readonly depth: number
-  readonly clients?: number
+  /** What happens once so many were answered in all: nothing new is asked then, and what is in flight may fail. */
+  readonly strike?: { readonly after: number; readonly act: () => void }
 }
 
 /** Clients that each keep `depth` random requests in flight until `requests` were made in all. */
@@ -110,29 +112,58 @@ export async function work(
   volume: VdoVolume,
   prng: Prng,
   oracle: Oracle,
-  { requests, depth, clients = 1 }: Work,
+  { clients = 1, ...work }: Work & { readonly clients?: number },
 ): Promise<void> {
-  const share = Math.ceil(requests / clients)
-  const ended = Array.from({ length: clients }, () =>
-    workAlone(volume, prng.fork(), oracle, { requests: share, depth }),
-  )
+  const targets = Array.from({ length: clients }, () => volume.target.forClient())
+  await workOn(targets, prng, oracle, work)
+}
+
+/** As `work`, a client for each target. */
+export async function workOn(
+  targets: readonly ExportTarget[],
+  prng: Prng,
+  oracle: Oracle,
+  { requests, depth, strike }: Work,
+): Promise<void> {
+  const share = Math.ceil(requests / targets.length)
+  const watch = new Watch(strike)
+  const ended = targets.map((target) => workAlone(target, prng.fork(), oracle, share, depth, watch))
   // All of them, so that none works on when the first failure is told.
   const outcomes = await Promise.allSettled(ended)
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }
 
+/** Counts what all clients hear, and strikes. */
+class Watch {
+  hasStruck = false
+  private heard = 0
+
+  constructor(private readonly strike: Work['strike']) {}
+
+  answered(): void {
+    if (++this.heard !== this.strike?.after) return
+    this.hasStruck = true
+    this.strike.act()
+  }
+}
+
 async function workAlone(
-  volume: VdoVolume,
+  client: ExportTarget,
   prng: Prng,
   oracle: Oracle,
-  { requests, depth }: Work,
+  requests: number,
+  depth: number,
+  watch: Watch,
 ): Promise<void> {
   let wake = (): void => {}
-  const target = new Listening(volume.target.forClient(), () => wake())
-  const workload = new Workload(target, prng, oracle, depth)
-  for (let issued = 0; issued < requests || workload.inFlight > 0; ) {
+  const target = new Listening(client, () => {
+    watch.answered()
+    wake()
+  })
+  const workload = new Workload(target, prng, oracle, depth, () => watch.hasStruck)
+  for (let issued = 0; (issued < requests && !watch.hasStruck) || workload.inFlight > 0; ) {
     if (target.failure !== null) throw target.failure
-    while (issued < requests && workload.inFlight < depth) {
+    while (issued < requests && !watch.hasStruck && workload.inFlight < depth) {
       workload.issue()
       issued++
     }
@@ -144,28 +175,56 @@ async function workAlone(
   if (target.failure !== null) throw target.failure
 }
 
+/** What can be read back: a volume, or what a server makes of one. */
+export interface Readable {
+  read(offset: number, length: number): Promise<Uint8Array>
+}
+
 /** Reads every block that was ever written and lets the oracle judge. */
-export async function readAllBack(volume: VdoVolume, oracle: Oracle): Promise<void> {
-  const blocks = oracle.writtenBlocks()
+export async function readAllBack(volume: Readable, oracle: Oracle): Promise<void> {
+  await readRuns(oracle.writtenBlocks(), async (first, count) => {
+    const read = oracle.beginRead(first * BLOCK, count * BLOCK)
+    const complaint = oracle.endRead(read, await volume.read(first * BLOCK, count * BLOCK))
+    if (complaint !== null) throw new Error(complaint)
+  })
+}
+
+/**
+ * Reads every block that was ever written and lets the oracle judge whether a crash may have left that. What a block
+ * holds is settled then, if `settles`: clients go on from there.
+ */
+export async function judgeCrashed(volume: Readable, oracle: Oracle, settles = false): Promise<void> {
+  await readRuns(oracle.writtenBlocks(), async (first, count) => {
+    const bytes = await volume.read(first * BLOCK, count * BLOCK)
+    for (let i = 0; i < count; i++) {
+      const found = bytes.subarray(i * BLOCK, (i + 1) * BLOCK)
+      const complaint = oracle.judgeCrash(first + i, found)
+      if (complaint !== null) throw new Error(`after a crash ${complaint}`)
+      if (settles) oracle.settle(first + i, found)
+    }
+  })
+}
+
+/** Blocks in a row, and rows at once. */
+const LONGEST_RUN = 64
+const RUNS = 64
+
+/** Hands over ascending blocks as runs of neighbours, some at a time. */
+async function readRuns(
+  blocks: readonly number[],
+  read: (first: number, count: number) => Promise<void>,
+): Promise<void> {
   for (let at = 0; at < blocks.length; ) {
     const reads: Promise<void>[] = []
-    for (; at < blocks.length && reads.length < 64; ) {
-      const first = blocks[at++]
-      let end = first + 1
-      while (at < blocks.length && blocks[at] === end && end - first < 64) {
-        at++
-        end++
-      }
-      reads.push(check(volume, oracle, first * BLOCK, (end - first) * BLOCK))
+    while (at < blocks.length && reads.length < RUNS) {
+      const first = blocks[at]
+      let count = 1
+      while (count < LONGEST_RUN && blocks[at + count] === first + count) count++
+      at += count
+      reads.push(read(first, count))
     }
     await Promise.all(reads)
   }
-}
-
-async function check(volume: VdoVolume, oracle: Oracle, offset: number, length: number): Promise<void> {
-  const read = oracle.beginRead(offset, length)
-  const complaint = oracle.endRead(read, await volume.read(offset, length))
-  if (complaint !== null) throw new Error(complaint)
 }
 
 /** What a closed volume's statistics must agree with. */
