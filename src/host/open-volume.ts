@@ -8,24 +8,19 @@
  * ```
  */
 
-import { totalmem } from 'node:os'
 import { VdoError } from '../base/errors.js'
 import { STATUS_FACTS, Status } from '../base/status.js'
-import { requireRunnable } from '../engine/check-shape.js'
-import { describeVolume } from '../engine/describe-volume.js'
 import type { ExportTarget } from '../engine/export-target.js'
-import { indexZonesFor, requireIndexMemory } from '../engine/index-size.js'
 import { collectStatistics, type VdoStatistics } from '../engine/statistics.js'
 import { statusError } from '../engine/status-error.js'
-import { type ThreadPlan, withIndexZones } from '../engine/thread-plan.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { indexShapeOf } from '../format/index-region.js'
 import type { IndexState } from '../vio/boards.js'
 import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
-import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
+import type { VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { show } from './check-options.js'
+import { configureEngine } from './configure-engine.js'
 import { EngineHost } from './engine-host.js'
 import { requireOpenOptions } from './open-options.js'
 import { loadProfile } from './profile.js'
@@ -86,27 +81,13 @@ export async function openVolumeOn(
   options: Omit<OpenOptions, 'device' | 'unsafe'>,
   release: () => void,
 ): Promise<VdoVolume> {
-  const profile = loadProfile(options.threads ?? 'default')
-  const sound = soundStoreOf(store)
-  const { geometry, superBlock, superBlockPbn } = readVolumeHead('Cannot open', readableStore(sound))
-  const volume = describeVolume(geometry, superBlock, superBlockPbn)
-  if (profile.counts.physical > volume.slabCount) {
-    throw new VdoError(
-      'VDO_TOO_MANY_PHYSICAL_ZONES',
-      `Cannot open volume: the profile has ${profile.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
-    )
-  }
-  const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
-  const shape = { ...VDO_SHAPE, index, ...options.shape }
-  const plan = planIndex(profile, shape, options.deduplication ?? true)
-  requireRunnable(shape, volume, plan.counts)
-  const indexRegion = {
-    block: geometry.indexRegionStart - geometry.bioOffset,
-    blocks: superBlockPbn - geometry.indexRegionStart,
-  }
-  const host = await EngineHost.start({ plan, shape, volume, superBlock, indexRegion }, store, options.report)
-  host.arena.boards.compressing = options.compression ?? true
-  host.arena.boards.deduplicating = options.deduplication ?? true
+  const { threads = 'default', compression = true, deduplication = true, shape } = options
+  const profile = loadProfile(threads)
+  const head = readVolumeHead('Cannot open', readableStore(soundStoreOf(store)))
+  const config = configureEngine(head, { profile, deduplication, shape })
+  const host = await EngineHost.start(config, store, options.report)
+  host.arena.boards.compressing = compression
+  host.arena.boards.deduplicating = deduplication
   try {
     await host.administer(AdminCommand.Load, 'load volume')
   } catch (error) {
@@ -116,21 +97,6 @@ export async function openVolumeOn(
     throw reason
   }
   return new VdoVolume(host, release)
-}
-
-/** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
-function planIndex(plan: ThreadPlan, { index }: VolumeShape, deduplication: boolean): ThreadPlan {
-  if (index === null || !deduplication) return plan
-  const wider = withIndexZones(plan, indexZonesFor(index, plan.counts.index))
-  requireIndexMemory(index, wider.counts.index, machineMemory())
-  return wider
-}
-
-/** Bytes of memory that this process may have: the machine's, or less. */
-function machineMemory(): number {
-  // 0 if nothing limits it; older versions of Node do not know.
-  const limit = process.constrainedMemory() ?? 0
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
 export interface WriteOptions {

@@ -1,0 +1,61 @@
+/**
+ * From what was read of a volume, and what its user wants, to what the engine is built as. Everything that can be
+ * refused is refused here, before memory is taken for it.
+ */
+import { totalmem } from 'node:os'
+import { VdoError } from '../base/errors.js'
+import type { EngineConfig } from '../engine/assemble.js'
+import { requireRunnable } from '../engine/check-shape.js'
+import { describeVolume } from '../engine/describe-volume.js'
+import { indexZonesFor, requireIndexMemory } from '../engine/index-size.js'
+import { type ThreadPlan, withIndexZones } from '../engine/thread-plan.js'
+import { indexShapeOf } from '../format/index-region.js'
+import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
+import type { VolumeHead } from './read-volume.js'
+
+export interface EngineWishes {
+  /** The zones on their threads. */
+  readonly profile: ThreadPlan
+  /** Whether the index is to be used. */
+  readonly deduplication: boolean
+  /** Sizes other than VDO's own. */
+  readonly shape?: Partial<VolumeShape> | undefined
+}
+
+/** Throws a VdoError for a volume that cannot be run so. */
+export function configureEngine(
+  { geometry, superBlock, superBlockPbn }: VolumeHead,
+  { profile, deduplication, shape: sizes }: EngineWishes,
+): EngineConfig {
+  const volume = describeVolume(geometry, superBlock, superBlockPbn)
+  if (profile.counts.physical > volume.slabCount) {
+    throw new VdoError(
+      'VDO_TOO_MANY_PHYSICAL_ZONES',
+      `Cannot open volume: the profile has ${profile.counts.physical} physical zones, the volume only ${volume.slabCount} slabs`,
+    )
+  }
+  const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
+  const shape = { ...VDO_SHAPE, index, ...sizes }
+  const plan = planIndex(profile, shape, deduplication)
+  requireRunnable(shape, volume, plan.counts)
+  const indexRegion = {
+    block: geometry.indexRegionStart - geometry.bioOffset,
+    blocks: superBlockPbn - geometry.indexRegionStart,
+  }
+  return { plan, shape, volume, superBlock, indexRegion }
+}
+
+/** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
+function planIndex(plan: ThreadPlan, { index }: VolumeShape, deduplication: boolean): ThreadPlan {
+  if (index === null || !deduplication) return plan
+  const wider = withIndexZones(plan, indexZonesFor(index, plan.counts.index))
+  requireIndexMemory(index, wider.counts.index, machineMemory())
+  return wider
+}
+
+/** Bytes of memory that this process may have: the machine's, or less. */
+function machineMemory(): number {
+  // 0 if nothing limits it; older versions of Node do not know.
+  const limit = process.constrainedMemory() ?? 0
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+}
