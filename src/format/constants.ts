@@ -17,6 +17,8 @@ export const MAXIMUM_LOGICAL_BLOCKS = 2 ** 40
 export const MAXIMUM_PHYSICAL_BLOCKS = 2 ** 36
 /** Sequence numbers share a 64-bit word with a 16-bit index. */
 export const MAXIMUM_SEQUENCE = 2 ** 48 - 1
+/** More than any volume has seen; one less than a multiple of 256, which journal blocks count them by. */
+export const MAXIMUM_RECOVERIES = 2 ** 48 - 1
 
 /** Block map: 60 trees of five heights on disk, the leaves (height 0) dealt out to the trees in turn. */
 export const ENTRIES_PER_PAGE = 812

@@ -32,7 +32,7 @@ import {
   readField,
   writeComponentHeader,
 } from './component-header.js'
-import { BLOCK_SIZE } from './constants.js'
+import { BLOCK_SIZE, MAXIMUM_PHYSICAL_BLOCKS } from './constants.js'
 import { FormatError } from './format-error.js'
 
 const MAGIC = Uint8Array.from('dmvdo001', (letter) => letter.charCodeAt(0))
@@ -110,7 +110,10 @@ export function encodeGeometry(geometry: Geometry, crc32: Crc32): Uint8Array {
   return bytes
 }
 
-/** Decodes a geometry block; whatever follows the geometry in `bytes` is ignored. */
+/**
+ * Decodes a geometry block. Whether its places make sense is `validateGeometry`'s to say; whatever follows the
+ * geometry in `bytes` is ignored.
+ */
 export function decodeGeometry(bytes: Uint8Array, crc32: Crc32): Geometry {
   const what = 'geometry block'
   if (bytes.length < GEOMETRY_SIZE) {
@@ -150,6 +153,21 @@ export function decodeGeometry(bytes: Uint8Array, crc32: Crc32): Geometry {
     indexMemory: readU32(bytes, at + 24) | 0,
     unusedIndexField: readU32(bytes, at + 28),
     indexSparse: bytes[at + 32],
+  }
+}
+
+/** Throws unless the regions can be found by it: first the index, behind the geometry block itself, then the data. */
+export function validateGeometry({ bioOffset, indexRegionStart, dataRegionStart }: Geometry): void {
+  const refuse = (what: string) => {
+    throw new FormatError('VDO_BAD_CONFIGURATION', `Cannot use geometry block: ${what}`)
+  }
+  if (indexRegionStart <= bioOffset) {
+    refuse(`index region starts at ${indexRegionStart}, wanted more than the bio offset of ${bioOffset}`)
+  }
+  if (dataRegionStart <= indexRegionStart || dataRegionStart >= MAXIMUM_PHYSICAL_BLOCKS) {
+    refuse(
+      `data region starts at ${dataRegionStart}, wanted ${indexRegionStart + 1} to ${MAXIMUM_PHYSICAL_BLOCKS - 1}`,
+    )
   }
 }
 

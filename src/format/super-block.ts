@@ -54,16 +54,8 @@ import {
   readField,
   writeComponentHeader,
 } from './component-header.js'
-import {
-  BLOCK_SIZE,
-  MAXIMUM_LOGICAL_BLOCKS,
-  MAXIMUM_PHYSICAL_BLOCKS,
-  MAXIMUM_PHYSICAL_ZONES,
-  MAXIMUM_SLAB_BITS,
-  SECTOR_SIZE,
-} from './constants.js'
+import { BLOCK_SIZE, SECTOR_SIZE } from './constants.js'
 import { FormatError } from './format-error.js'
-import type { Geometry } from './geometry-block.js'
 import type { SlabConfig } from './slab-config.js'
 
 const SUPER_BLOCK_HEADER: ComponentHeader = { id: ComponentId.SuperBlock, major: 12, minor: 0, size: 418 }
@@ -95,7 +87,6 @@ const SUPER_BLOCK_SIZE = CHECKSUM_AT + CHECKSUM_SIZE
 const MINIMUM_SIZE = CHECKSUM_SIZE
 /** What the layout's size may be at the least: its fixed fields. */
 const MINIMUM_LAYOUT_SIZE = 17
-const FLAT_PAGE_ORIGIN = 1
 
 assert(COMPONENT_HEADER_SIZE + SUPER_BLOCK_HEADER.size === SUPER_BLOCK_SIZE, 'the super block fills its size')
 assert(SUPER_BLOCK_SIZE <= SECTOR_SIZE, 'the super block lies in one sector')
@@ -130,8 +121,6 @@ export enum VolumeState {
   /** Set by old tools; means a rebuild. */
   RebuildForUpgrade = 7,
 }
-
-const LAST_STATE = VolumeState.RebuildForUpgrade
 
 /** A state in the words of messages and documents: READ_ONLY. */
 export function stateName(state: VolumeState): string {
@@ -255,7 +244,7 @@ export function encodeSuperBlockInto(bytes: Uint8Array, superBlock: SuperBlock, 
 
 /**
  * Decodes a super block: checks that it is one, that it is whole, and that its components are of the known
- * versions. Whether its sizes make sense is `validateSuperBlock`'s to say. Bytes behind it are ignored.
+ * versions. Whether its sizes make sense is `validateSuperBlock`'s to say (validate-super-block.ts). Bytes behind it are ignored.
  */
 export function decodeSuperBlock(bytes: Uint8Array, crc32: Crc32): SuperBlock {
   const what = 'super block'
@@ -328,97 +317,6 @@ export function decodeSuperBlock(bytes: Uint8Array, crc32: Crc32): SuperBlock {
   }
 }
 
-/**
- * Throws unless a volume with this super block can be loaded: the stored sizes agree with each other, with the
- * geometry, and with the limits of the format. The stored slab configuration is judged, never recomputed.
- */
-export function validateSuperBlock(superBlock: SuperBlock, geometry: Geometry): void {
-  const { slabConfig } = superBlock
-  if (superBlock.state > LAST_STATE) refuse(`state is ${superBlock.state}, wanted 0 to ${LAST_STATE}`)
-  const start = geometry.dataRegionStart + 1
-  let end = start
-  for (let id: PartitionId = 0; id < PARTITION_COUNT; id++) end += partitionOf(superBlock, id).blockCount
-  if (end !== superBlock.physicalBlocks) {
-    misconfigured(
-      `partitions from ${start} end at ${end}, physical size is ${superBlock.physicalBlocks} blocks`,
-    )
-  }
-  if (superBlock.flatPageOrigin !== FLAT_PAGE_ORIGIN || superBlock.flatPageCount !== 0) {
-    refuse(
-      `flat pages are ${superBlock.flatPageCount} from ${superBlock.flatPageOrigin}, ` +
-        `wanted 0 from ${FLAT_PAGE_ORIGIN}`,
-    )
-  }
-  if (superBlock.nonce !== geometry.nonce) {
-    throw new FormatError(
-      'VDO_BAD_NONCE',
-      `Cannot use super block: nonce is 0x${superBlock.nonce.toString(16)}, ` +
-        `the geometry's is 0x${geometry.nonce.toString(16)}`,
-    )
-  }
-  const { slabSize, slabJournalBlocks, physicalBlocks, logicalBlocks, recoveryJournalSize } = superBlock
-  if (!isPowerOfTwo(slabSize) || slabSize > 2 ** MAXIMUM_SLAB_BITS) {
-    misconfigured(`slab size is ${slabSize} blocks, wanted a power of two up to 2^${MAXIMUM_SLAB_BITS}`)
-  }
-  if (slabJournalBlocks < 2 || slabJournalBlocks >= slabSize) {
-    misconfigured(`slab journal has ${slabJournalBlocks} blocks, wanted 2 to ${slabSize - 1}`)
-  }
-  if (slabConfig.dataBlocks < 1) misconfigured('slabs have no data blocks, wanted at least 1')
-  if (physicalBlocks < 1 || physicalBlocks > MAXIMUM_PHYSICAL_BLOCKS) {
-    misconfigured(`physical size is ${physicalBlocks} blocks, wanted 1 to ${MAXIMUM_PHYSICAL_BLOCKS}`)
-  }
-  if (logicalBlocks > MAXIMUM_LOGICAL_BLOCKS) {
-    misconfigured(`logical size is ${logicalBlocks} blocks, wanted at most ${MAXIMUM_LOGICAL_BLOCKS}`)
-  }
-  if (!isPowerOfTwo(recoveryJournalSize)) {
-    misconfigured(`recovery journal has ${recoveryJournalSize} blocks, wanted a power of two`)
-  }
-  if (superBlock.zoneCount > MAXIMUM_PHYSICAL_ZONES) {
-    refuse(`zone count is ${superBlock.zoneCount}, wanted at most ${MAXIMUM_PHYSICAL_ZONES}`)
-  }
-  validateDepot(superBlock)
-}
-
-/**
- * What every address of the data path rests on. The kernel takes these for granted; a super block with a good
- * checksum that breaks one was made by a faulty program, and must not lead an engine to write out of bounds.
- */
-function validateDepot(superBlock: SuperBlock): void {
-  const { slabConfig, firstBlock, lastBlock, physicalBlocks } = superBlock
-  const { slabBlocks, dataBlocks, referenceCountBlocks, slabJournalBlocks } = slabConfig
-  if (!isPowerOfTwo(slabBlocks))
-    misconfigured(`depot's slabs have ${slabBlocks} blocks, wanted a power of two`)
-  if (slabBlocks !== superBlock.slabSize || slabJournalBlocks !== superBlock.slabJournalBlocks) {
-    misconfigured(
-      `depot's slabs have ${slabBlocks} blocks with ${slabJournalBlocks} of journal, ` +
-        `wanted ${superBlock.slabSize} with ${superBlock.slabJournalBlocks}`,
-    )
-  }
-  if (dataBlocks + referenceCountBlocks + slabJournalBlocks > slabBlocks) {
-    misconfigured(
-      `${dataBlocks} data, ${referenceCountBlocks} reference and ${slabJournalBlocks} journal blocks ` +
-        `exceed a slab of ${slabBlocks}`,
-    )
-  }
-  const depot = partitionOf(superBlock, PartitionId.SlabDepot)
-  const slabs = (lastBlock - firstBlock) / slabBlocks
-  if (
-    firstBlock !== depot.start ||
-    !Number.isInteger(slabs) ||
-    slabs < 1 ||
-    lastBlock > depot.start + depot.blockCount
-  ) {
-    misconfigured(
-      `slabs lie from ${firstBlock} to ${lastBlock}, the depot from ${depot.start} to ` +
-        `${depot.start + depot.blockCount}`,
-    )
-  }
-  for (const partition of superBlock.partitions) {
-    if (partition.start + partition.blockCount <= physicalBlocks) continue
-    misconfigured(`partition ${partition.id} ends beyond the physical size of ${physicalBlocks} blocks`)
-  }
-}
-
 /** The partition with an id. Throws when there is none. */
 export function partitionOf(superBlock: SuperBlock, id: PartitionId): Partition {
   const partition = superBlock.partitions.find((each) => each.id === id)
@@ -473,14 +371,6 @@ function writeNumbers(bytes: Uint8Array, at: number, values: readonly number[]):
   return next
 }
 
-function isPowerOfTwo(value: number): boolean {
-  return value >= 1 && Number.isInteger(Math.log2(value))
-}
-
 function refuse(reason: string): never {
   throw new FormatError('VDO_BAD_SUPER_BLOCK', `Cannot decode super block: ${reason}`)
-}
-
-function misconfigured(reason: string): never {
-  throw new FormatError('VDO_BAD_CONFIGURATION', `Cannot use super block: ${reason}`)
 }

@@ -3,13 +3,9 @@
 import { crc32 } from 'node:zlib'
 import { VdoError } from '../base/errors.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { decodeGeometry, type Geometry } from '../format/geometry-block.js'
-import {
-  decodeSuperBlock,
-  type SuperBlock,
-  type VolumeState,
-  validateSuperBlock,
-} from '../format/super-block.js'
+import { decodeGeometry, type Geometry, validateGeometry } from '../format/geometry-block.js'
+import { decodeSuperBlock, type SuperBlock, type VolumeState } from '../format/super-block.js'
+import { validateSuperBlock } from '../format/validate-super-block.js'
 import { closeBackingFile, fileReader, openBackingFile } from './backing-file.js'
 import { findSignatures, type ReadDevice } from './signatures.js'
 import type { SoundStore } from './store.js'
@@ -43,7 +39,11 @@ export function readVolumeHead(action: string, store: ReadableStore): VolumeHead
     }
   }
   const first = block(0)
-  const geometry = named(() => decodeGeometry(first, crc32))
+  const geometry = named(() => {
+    const decoded = decodeGeometry(first, crc32)
+    validateGeometry(decoded)
+    return decoded
+  })
   const superBlockPbn = geometry.dataRegionStart
   const second = block(superBlockPbn - geometry.bioOffset)
   const superBlock = named(() => {

@@ -8,6 +8,7 @@ import {
   encodeGeometry,
   type Geometry,
   hasGeometryMagic,
+  validateGeometry,
 } from '../../src/format/geometry-block.js'
 import { crc32, type ExpectedGeometry, expectedOf, goldenBlock } from './golden.js'
 import { refusal } from './refusal.js'
@@ -108,6 +109,20 @@ describe('geometry block', () => {
     expect(error.message).to.match(
       /^Cannot decode geometry block: checksum is 0x[0-9a-f]{8}, contents give 0x/,
     )
+  })
+
+  it('is refused where its regions cannot be', () => {
+    const geometry = decodeGeometry(goldenBlock('clean-geometry'), crc32)
+    validateGeometry(geometry)
+    const refused = (changed: Partial<Geometry>) =>
+      refusal(() => validateGeometry({ ...geometry, ...changed }))
+    expect(refused({ bioOffset: 1 })).to.include({
+      code: 'VDO_BAD_CONFIGURATION',
+      message: 'Cannot use geometry block: index region starts at 1, wanted more than the bio offset of 1',
+    })
+    expect(refused({ indexRegionStart: 0 }).message).to.contain('index region starts at 0')
+    expect(refused({ dataRegionStart: 1 }).message).to.contain('data region starts at 1, wanted 2 to')
+    expect(refused({ dataRegionStart: 2 ** 36 }).message).to.contain('wanted 2 to 68719476735')
   })
 
   it('keeps every geometry, of version 5 and of version 4', () => {

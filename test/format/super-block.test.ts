@@ -13,8 +13,8 @@ import {
   type SuperBlock,
   slabCountOf,
   VolumeState,
-  validateSuperBlock,
 } from '../../src/format/super-block.js'
+import { validateSuperBlock } from '../../src/format/validate-super-block.js'
 import { crc32, expectedOf, goldenBlock } from './golden.js'
 import { refusal } from './refusal.js'
 
@@ -212,6 +212,20 @@ describe('super block', () => {
       [put(365, 679190), 'VDO_BAD_CONFIGURATION', 'slabs lie from 679190'],
       [put(373, 679189), 'VDO_BAD_CONFIGURATION', 'slabs lie from 679189 to 679189'],
       [put(373, 859413 + 8192), 'VDO_BAD_CONFIGURATION', 'slabs lie from 679189 to 867605'],
+      [put(60, 0), 'VDO_BAD_CONFIGURATION', 'logical size is 0, wanted 1 to 1099511627776'],
+      [put(44, 2 ** 48), 'VDO_BAD_CONFIGURATION', 'count of recoveries is 281474976710656, wanted 0 to'],
+      [put(52, 2 ** 48), 'VDO_BAD_CONFIGURATION', 'count of rebuilds is 281474976710656, wanted 0 to'],
+      [put(265, 2 ** 48 + 1), 'VDO_BAD_CONFIGURATION', 'start of the journal is 281474976710657, wanted'],
+      [put(265, 0), 'VDO_BAD_CONFIGURATION', 'start of the journal is 0, wanted 1 to 281474976710656'],
+      [put(92, 257), 'VDO_BAD_CONFIGURATION', 'slab journal has 257 blocks, wanted 2 to 256'],
+      [put(84, 2 ** 48 - 1), 'VDO_BAD_CONFIGURATION', 'wanted a power of two'],
+      [put(84, 2 ** 40), 'VDO_BAD_CONFIGURATION', 'has 32768 blocks, wanted 1099511627776'],
+      [put(325, 1), 'VDO_BAD_CONFIGURATION', 'reference blocks for 7966 data blocks is 1, wanted 2 to 2'],
+      [put(341, 0), 'VDO_BAD_CONFIGURATION', 'flushing threshold is 0, wanted 1 to 224'],
+      [put(349, 0), 'VDO_BAD_CONFIGURATION', 'blocking threshold is 0, wanted 1 to 224'],
+      [put(357, 225), 'VDO_BAD_CONFIGURATION', 'scrubbing threshold is 225, wanted 1 to 224'],
+      [put(426, 2 ** 16), 'VDO_BAD_CONFIGURATION', 'block map has 65536 trees, wanted 60'],
+      [put(418, 0), 'VDO_BAD_CONFIGURATION', 'roots lie from 0, wanted them from 679129'],
     ]
     for (const [edit, code, text] of cases) {
       const error = validated(edit)
@@ -227,6 +241,10 @@ describe('super block', () => {
     ).to.contain('physical size is 68719476737')
     // A partition that lies beyond the volume: the sum of the sizes does not show it.
     expect(validated(put(145 + 25 + 1, 896000)).message).to.contain('partition 3 ends beyond')
+    // One that lies over another.
+    expect(validated(put(145 + 25 + 1, 679129)).message).to.contain(
+      'partition 3 starts at 679129, wanted 679189',
+    )
   })
 
   it('finds partitions by id, whatever their order', () => {
