@@ -7,6 +7,7 @@ import type { Bump } from '../base/bump.js'
 import type { SequenceNumber } from '../base/ids.js'
 import { SharedSentence } from '../base/shared-sentence.js'
 import type { Status } from '../base/status.js'
+import { MAXIMUM_LOGICAL_BLOCKS, MAXIMUM_PHYSICAL_BLOCKS } from '../format/constants.js'
 
 /** Where the index stands between closed and open. */
 export enum IndexStage {
@@ -90,18 +91,21 @@ export class Boards {
     this.numbers[Num.ClosingGeneration] = generation
   }
 
-  /** Counters as the journal keeps them, for the super block and for statistics. Written by the journal. */
+  /**
+   * Counters as the journal keeps them, for the super block and for statistics. Written by the journal. Those of a
+   * damaged volume may be wrong by any number: they stay what a super block can say.
+   */
   get logicalBlocksUsed(): number {
     return this.numbers[Num.LogicalBlocksUsed]
   }
   set logicalBlocksUsed(count: number) {
-    this.numbers[Num.LogicalBlocksUsed] = count
+    this.numbers[Num.LogicalBlocksUsed] = Math.min(Math.max(0, count), MAXIMUM_LOGICAL_BLOCKS)
   }
   get blockMapDataBlocks(): number {
     return this.numbers[Num.BlockMapDataBlocks]
   }
   set blockMapDataBlocks(count: number) {
-    this.numbers[Num.BlockMapDataBlocks] = count
+    this.numbers[Num.BlockMapDataBlocks] = Math.min(Math.max(0, count), MAXIMUM_PHYSICAL_BLOCKS)
   }
   /** The next journal sequence to use, set when the journal is drained. Written by the journal. */
   get journalNext(): SequenceNumber {
