@@ -51,6 +51,7 @@ import {
   MAP_ENTRY_SIZE,
   MAPPING_STATE_UNCOMPRESSED,
   MAPPING_STATE_UNMAPPED,
+  MAXIMUM_SEQUENCE,
   MetadataType,
   SECTOR_SIZE,
 } from './constants.js'
@@ -216,7 +217,8 @@ export function readJournalRecoveryCount(bytes: Uint8Array, block: number): numb
 
 /**
  * Whether the block read from ring position `ringPosition` belongs to this volume and to the time since its last
- * recovery. Its age is not judged: a block of the last trip around the ring is a candidate too.
+ * recovery. Its age is not judged: a block of the last trip around the ring is a candidate too. A number that no
+ * block can have is judged: what follows it could not be written.
  */
 export function isJournalCandidate(
   bytes: Uint8Array,
@@ -236,7 +238,8 @@ export function isJournalCandidate(
   } else if (type !== MetadataType.LegacyRecoveryJournal || count > LEGACY_ENTRIES_PER_BLOCK) {
     return false
   }
-  return readJournalSequence(bytes, block) % journalBlocks === ringPosition
+  const sequence = readJournalSequence(bytes, block)
+  return sequence <= MAXIMUM_SEQUENCE && sequence % journalBlocks === ringPosition
 }
 
 // Reading sectors

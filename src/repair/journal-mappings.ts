@@ -100,7 +100,8 @@ export function salvageableMappings(ring: JournalRing, reach: JournalReach): Jou
   if (newest < 0) return new JournalMappings(0)
   const type = readJournalType(ring.bytes, newest)
   const first = Math.max(reach.blockMapHead, reach.highest - ring.blocks + 1, 0)
-  const mappings = new JournalMappings((reach.highest - first + 1) * MOST_ENTRIES)
+  // A damaged head may lie behind everything.
+  const mappings = new JournalMappings(Math.max(0, reach.highest - first + 1) * MOST_ENTRIES)
   for (let sequence = first; sequence <= reach.highest; sequence++) {
     const at = blockAt(ring, sequence)
     if (at < 0 || readJournalType(ring.bytes, at) !== type) continue
@@ -144,8 +145,8 @@ function salvageLegacyBlock(ring: JournalRing, at: number, mappings: JournalMapp
 }
 
 function isLegacyIncrementPossible(ring: JournalRing, entry: number): boolean {
-  const { bytes, physicalBlocks, isDataBlock } = ring
-  if (readJournalPagePbn(bytes, entry) >= physicalBlocks) return false
+  const { bytes, isDataBlock, isMapPage } = ring
+  if (!isMapPage(readJournalPagePbn(bytes, entry))) return false
   if (readJournalSlot(bytes, entry) >= ENTRIES_PER_PAGE) return false
   const pbn = readJournalMappingPbn(bytes, entry)
   const state = readJournalMappingState(bytes, entry)

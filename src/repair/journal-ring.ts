@@ -35,6 +35,7 @@ import {
   readJournalMappingPbn,
   readJournalMappingState,
   readJournalOperation,
+  readJournalPagePbn,
   readJournalSectorEntryCount,
   readJournalSequence,
   readJournalSlabJournalHead,
@@ -60,6 +61,8 @@ export interface JournalRing {
   readonly physicalBlocks: number
   /** Whether a map entry may name this block. */
   readonly isDataBlock: (pbn: number) => boolean
+  /** Whether a page of the map may lie in this block. */
+  readonly isMapPage: (pbn: number) => boolean
 }
 
 /** How far sequence numbers go, and from where the journal says that its entries are needed. */
@@ -161,7 +164,7 @@ export function findExtent(ring: JournalRing): JournalVerdict {
   }
   const newest = Math.max(reach.blockMapHead, reach.slabJournalHead)
   // A first block that was torn when it was written for the first time leaves nothing, and that is in order.
-  if (newest > Math.max(tail, first)) {
+  if (newest > reach.highest || newest > Math.max(tail, first)) {
     return flaw(JournalDefect.HeadBehindTail, `it is needed from block ${newest} on and ends with ${tail}`)
   }
   return { extent: { ...reach, first, tail, tailEntries, usage } }
@@ -180,10 +183,14 @@ export function blockAt(ring: JournalRing, sequence: number): number {
   return at
 }
 
-/** Whether an entry can be: its form, and that what it names are data blocks. */
+/**
+ * Whether an entry can be: its form, that what it names are data blocks, and that a page can be where it names one:
+ * what is replayed is written there.
+ */
 export function isEntryPossible(ring: JournalRing, entry: number): boolean {
-  const { bytes, physicalBlocks, isDataBlock } = ring
+  const { bytes, physicalBlocks, isDataBlock, isMapPage } = ring
   if (!isJournalEntryWellFormed(bytes, entry, physicalBlocks)) return false
+  if (!isMapPage(readJournalPagePbn(bytes, entry))) return false
   const mapping = readJournalMappingPbn(bytes, entry)
   const unmapping = readJournalUnmappingPbn(bytes, entry)
   return (mapping === ZERO_PBN || isDataBlock(mapping)) && (unmapping === ZERO_PBN || isDataBlock(unmapping))

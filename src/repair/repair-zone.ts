@@ -25,7 +25,7 @@
 import { assert, unreachable } from '../base/assert.js'
 import type { SequenceNumber, VioIndex } from '../base/ids.js'
 import { Status } from '../base/status.js'
-import { BLOCK_SIZE } from '../format/constants.js'
+import { BLOCK_SIZE, MAXIMUM_RECOVERIES, MAXIMUM_SEQUENCE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { RepairOp, RepairStep } from '../vio/opcodes.js'
 import { isRebuild, LoadKind } from '../vio/volume.js'
@@ -117,6 +117,7 @@ export class RepairZone implements Zone {
       entriesPerBlock: shape.journalEntriesPerBlock,
       physicalBlocks: volume.physicalBlocks,
       isDataBlock: (pbn) => placement.isDataBlock(pbn),
+      isMapPage: (pbn) => placement.isMapPage(pbn),
     }
     this.crew.start(new JournalReading(context, ring.bytes), (status) => {
       if (status === Status.Success && isRebuild(volume.load)) this.salvageMap(ring)
@@ -173,11 +174,11 @@ export class RepairZone implements Zone {
   private restart(): void {
     const { boards, volume } = this.context
     assert(this.next > 0, 'the journal goes on after it was read')
-    boards.journalNext = this.next
+    boards.journalNext = Math.min(this.next, MAXIMUM_SEQUENCE + 1)
     boards.logicalBlocksUsed = this.usage?.logicalBlocksUsed ?? volume.logicalBlocksUsed
     boards.blockMapDataBlocks = this.usage?.blockMapDataBlocks ?? volume.blockMapDataBlocks
-    if (volume.load !== LoadKind.Upgrade) boards.completeRecoveries = volume.completeRecoveries + 1
-    if (volume.load === LoadKind.Rebuild) boards.readOnlyRecoveries = volume.readOnlyRecoveries + 1
+    if (volume.load !== LoadKind.Upgrade) boards.completeRecoveries = oneMore(volume.completeRecoveries)
+    if (volume.load === LoadKind.Rebuild) boards.readOnlyRecoveries = oneMore(volume.readOnlyRecoveries)
     phaseDone(this.context, Status.Success)
   }
 
@@ -195,4 +196,9 @@ export class RepairZone implements Zone {
     enterReadOnly(this.context, status)
     phaseDone(this.context, status)
   }
+}
+
+/** A count that only damage can have brought so far begins anew; what it is modulo 256 goes on. */
+function oneMore(recoveries: number): number {
+  return (recoveries + 1) % (MAXIMUM_RECOVERIES + 1)
 }

@@ -37,6 +37,12 @@ export class Placement {
     return offset % this.volume.slabBlocks < this.volume.slabDataBlocks
   }
 
+  /** Whether a page of the block map may lie there: a root, or what is allocated like data. */
+  isMapPage(pbn: number): boolean {
+    const { rootCount, rootOrigin } = this.volume
+    return (pbn >= rootOrigin && pbn < rootOrigin + rootCount) || this.isDataBlock(pbn)
+  }
+
   /** The log2 of the slab size. */
   get slabBits(): number {
     return this.slabShift

@@ -194,6 +194,31 @@ const CASES: readonly Case[] = [
     finds: 'BadEntry',
   },
   {
+    name: 'an entry whose page is where no page can be',
+    journal: made()
+      .full(1, 2)
+      .byte(2, entryOffset(1, 4) + 2, 0)
+      .byte(2, entryOffset(1, 4) + 3, 0),
+    finds: 'BadEntry',
+  },
+  {
+    name: 'heads behind everything that was written',
+    journal: made().full(1, 2).full(3, 4, { map: 7, slabs: 7 }),
+    finds: 'HeadBehindTail',
+  },
+  {
+    name: 'heads that no number can be',
+    journal: made().full(1, 2).byte(2, 7, 0xff).byte(2, 15, 0xff),
+    finds: 'HeadBehindTail',
+  },
+  {
+    name: 'a sequence number that no block can have',
+    journal: made()
+      .full(1, 3)
+      .byte(2, 16 + 6, 1),
+    finds: '1:70 next 4',
+  },
+  {
     name: 'an entry that maps to what is no data block',
     journal: made()
       .full(1, 2)
@@ -303,6 +328,11 @@ describe('the mappings of a recovery journal', () => {
     expect(salvageableMappings(ring, reachOf(ring)).length).to.equal(3 * CAPACITY)
   })
 
+  it('are none for a rebuild whose block map head lies behind everything', () => {
+    const ring = made().full(1, 2, { map: 9, slabs: 1 }).ring()
+    expect(salvageableMappings(ring, reachOf(ring)).length).to.equal(0)
+  })
+
   it('are salvaged from increments of the old format', () => {
     const journal = made().block(1, 0).legacy(1).byte(1, 33, 3)
     // A data decrement, a data increment and a block map increment, 11 bytes each.
@@ -347,6 +377,7 @@ describe('the journal of a volume that the kernel was writing when the machine w
         entriesPerBlock: 217,
         physicalBlocks: volume.physicalBlocks,
         isDataBlock: (pbn) => pbn >= volume.depotOrigin && pbn < volume.journalOrigin,
+        isMapPage: (pbn) => pbn >= volume.rootOrigin && pbn < volume.journalOrigin,
       }
       const verdict = findExtent(ring)
       if (!('extent' in verdict)) throw new Error(verdict.sentence)

@@ -87,6 +87,7 @@ export class MadeJournal {
       entriesPerBlock: CAPACITY,
       physicalBlocks: 10_000,
       isDataBlock: (pbn) => pbn > 0 && pbn < PAGES_FROM,
+      isMapPage: (pbn) => pbn >= PAGES_FROM,
     }
   }
 

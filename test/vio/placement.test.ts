@@ -35,6 +35,15 @@ describe('placement', () => {
     for (const block of others) expect(place.isDataBlock(block), String(block)).to.equal(false)
   })
 
+  it('tells where a page of the map may lie', () => {
+    const place = of({})
+    const { rootOrigin, rootCount } = SMALL_VOLUME
+    for (const block of [rootOrigin, rootOrigin + rootCount - 1, depotOrigin])
+      expect(place.isMapPage(block), String(block)).to.equal(true)
+    const others = [0, rootOrigin - 1, depotOrigin + slabDataBlocks]
+    for (const block of others) expect(place.isMapPage(block), String(block)).to.equal(false)
+  })
+
   it('gives each hash zone its share of first bytes, in order', () => {
     const place = of({ hash: 100 })
     expect([0, 2, 3, 128, 255].map((byte) => place.hashZone(byte))).to.deep.equal([0, 0, 1, 50, 99])
