@@ -15,6 +15,7 @@ import {
   MAXIMUM_SLAB_BITS,
   MAXIMUM_SLAB_JOURNAL_BLOCKS,
   MAXIMUM_SLABS,
+  RECOVERY_JOURNAL_BLOCKS,
   REFERENCES_PER_BLOCK,
   ROOT_COUNT,
   SLAB_SUMMARY_BLOCKS,
@@ -76,8 +77,11 @@ function validateSizes(superBlock: SuperBlock): void {
   }
   requireWithin('physical size', superBlock.physicalBlocks, 1, MAXIMUM_PHYSICAL_BLOCKS)
   requireWithin('logical size', superBlock.logicalBlocks, 1, MAXIMUM_LOGICAL_BLOCKS)
-  if (!isPowerOfTwo(recoveryJournalSize)) {
-    misconfigured(`recovery journal has ${recoveryJournalSize} blocks, wanted a power of two`)
+  // No tool makes another size, only simulators smaller ones; a recovery has all of it in memory.
+  if (!isPowerOfTwo(recoveryJournalSize) || recoveryJournalSize > RECOVERY_JOURNAL_BLOCKS) {
+    misconfigured(
+      `recovery journal has ${recoveryJournalSize} blocks, wanted a power of two up to ${RECOVERY_JOURNAL_BLOCKS}`,
+    )
   }
   if (zoneCount > MAXIMUM_PHYSICAL_ZONES) {
     refuse(`zone count is ${zoneCount}, wanted at most ${MAXIMUM_PHYSICAL_ZONES}`)
