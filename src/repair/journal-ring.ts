@@ -36,6 +36,7 @@ import {
   readJournalMappingState,
   readJournalOperation,
   readJournalPagePbn,
+  readJournalRecoveryCount,
   readJournalSectorEntryCount,
   readJournalSequence,
   readJournalSlabJournalHead,
@@ -74,6 +75,11 @@ export interface JournalReach {
   readonly slabJournalHead: number
   /** Whether there is any block of this life of the volume. */
   readonly isFound: boolean
+  /**
+   * The number to go on with: behind every block of the volume, of whatever life. Those of others are older, unless
+   * somebody has set the count of recoveries back.
+   */
+  readonly next: number
 }
 
 /** The usable journal. Blocks `first` to `tail` follow each other; all but the tail are full. */
@@ -111,13 +117,16 @@ export type JournalVerdict =
 /** Reads all headers: how far the journal reaches. */
 export function reachOf(ring: JournalRing): JournalReach {
   let highest = ring.start
+  let next = highest + 1
   let isFound = false
   let blockMapHead = 0
   let slabJournalHead = 0
   for (let position = 0; position < ring.blocks; position++) {
     const at = position * BLOCK_SIZE
-    if (!isCandidateAt(ring, position)) continue
+    if (!isCandidateAt(ring, position, readJournalRecoveryCount(ring.bytes, at))) continue
     const sequence = readJournalSequence(ring.bytes, at)
+    next = Math.max(next, sequence + 1)
+    if (!isCandidateAt(ring, position)) continue
     if (sequence >= highest) {
       isFound = true
       highest = sequence
@@ -127,7 +136,7 @@ export function reachOf(ring: JournalRing): JournalReach {
     blockMapHead = Math.max(blockMapHead, readJournalBlockMapHead(ring.bytes, at))
     slabJournalHead = Math.max(slabJournalHead, readJournalSlabJournalHead(ring.bytes, at))
   }
-  return { highest, isFound, blockMapHead, slabJournalHead }
+  return { highest, isFound, blockMapHead, slabJournalHead, next }
 }
 
 /** Finds what can be replayed, and judges every entry of it. */
@@ -196,8 +205,8 @@ export function isEntryPossible(ring: JournalRing, entry: number): boolean {
   return (mapping === ZERO_PBN || isDataBlock(mapping)) && (unmapping === ZERO_PBN || isDataBlock(unmapping))
 }
 
-function isCandidateAt(ring: JournalRing, position: number): boolean {
-  const { bytes, blocks, nonceLow, nonceHigh, recoveryCount } = ring
+function isCandidateAt(ring: JournalRing, position: number, recoveryCount = ring.recoveryCount): boolean {
+  const { bytes, blocks, nonceLow, nonceHigh } = ring
   const at = position * BLOCK_SIZE
   return isJournalCandidate(bytes, at, position, blocks, nonceLow, nonceHigh, recoveryCount)
 }

@@ -136,7 +136,7 @@ export class RepairZone implements Zone {
     }
     const { extent } = verdict
     this.replay = { ring, extent }
-    this.next = extent.highest + 1
+    this.next = extent.next
     this.usage = extent.usage
     const work = new MapPatching(this.context, replayableMappings(ring, extent))
     this.crew.start(work, (status) => this.stepDone(status))
@@ -145,7 +145,7 @@ export class RepairZone implements Zone {
   /** What the journal has of the map is taken, whatever state the journal is in. */
   private salvageMap(ring: JournalRing): void {
     const reach = reachOf(ring)
-    this.next = reach.highest + 1
+    this.next = reach.next
     const work = new MapPatching(this.context, salvageableMappings(ring, reach))
     this.crew.start(work, (status) => this.stepDone(status))
   }

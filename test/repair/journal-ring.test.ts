@@ -271,6 +271,15 @@ describe('the extent of a recovery journal', () => {
     expect(verdict.extent.usage).to.deep.equal({ logicalBlocksUsed: 61, blockMapDataBlocks: 3 })
   })
 
+  it('goes on behind every block of the volume, of whatever life', () => {
+    expect(reachOf(made().from(5).ring()).next).to.equal(6)
+    expect(reachOf(made().full(1, 3).ring()).next).to.equal(4)
+    // Block 3 is of the time after a recovery that the super block does not count.
+    const ahead = reachOf(made().full(1, 3).byte(3, 52, 4).ring())
+    expect([ahead.highest, ahead.next]).to.deep.equal([2, 4])
+    expect(reachOf(made().full(1, 3).byte(3, 24, 0xff).ring()).next, 'of another volume').to.equal(3)
+  })
+
   it('says nothing of counters when no block does', () => {
     const verdict = findExtent(made().ring())
     expect('extent' in verdict && verdict.extent.usage).to.equal(null)
