@@ -73,6 +73,7 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   VDO_TOO_SMALL: ExitStatus.CannotWork,
   VDO_TRUNCATED: ExitStatus.ProcessingFailed,
   VDO_UNSUPPORTED_VERSION: ExitStatus.CannotWork,
+  VDO_VOLUME_TOO_LARGE: ExitStatus.CannotWork,
 }
 
 /** The exit status for whatever a command threw. */

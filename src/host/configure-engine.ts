@@ -10,6 +10,7 @@ import { describeVolume } from '../engine/describe-volume.js'
 import { indexZonesFor, requireIndexMemory } from '../engine/index-size.js'
 import { type ThreadPlan, withIndexZones } from '../engine/thread-plan.js'
 import { indexShapeOf } from '../format/index-region.js'
+import { LoadKind, type Volume } from '../vio/volume.js'
 import { VDO_SHAPE, type VolumeShape } from '../vio/volume-shape.js'
 import type { VolumeHead } from './read-volume.js'
 
@@ -36,6 +37,7 @@ export function configureEngine(
   }
   const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
   const shape = { ...VDO_SHAPE, index, ...sizes }
+  requireCountMemory(volume, machineMemory())
   const plan = planIndex(profile, shape, deduplication)
   requireRunnable(shape, volume, plan.counts)
   const indexRegion = {
@@ -43,6 +45,19 @@ export function configureEngine(
     blocks: superBlockPbn - geometry.indexRegionStart,
   }
   return { plan, shape, volume, superBlock, indexRegion }
+}
+
+/**
+ * Throws if the machine has no memory for the reference counts, a byte for each data block: a file may be as large as
+ * it likes where nothing is in it. A volume that is only read has none in memory.
+ */
+export function requireCountMemory({ load, slabCount, slabDataBlocks }: Volume, machineBytes: number): void {
+  const needed = slabCount * slabDataBlocks
+  if (load === LoadKind.ReadOnly || needed <= machineBytes) return
+  throw new VdoError(
+    'VDO_VOLUME_TOO_LARGE',
+    `Cannot open volume: the counts of its ${needed} data blocks take as many bytes of memory, and this machine has ${machineBytes}`,
+  )
 }
 
 /** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
