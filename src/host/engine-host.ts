@@ -201,8 +201,7 @@ export class EngineHost {
     const worker = new Worker(new URL('../../workers/zone-thread.js', import.meta.url), {
       name,
       stderr: false,
-      // What says how Node shall read a program given on the command line does not hold for a worker's file.
-      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
+      ...workerArguments(),
     })
     const control = wrap<WorkerControl>(nodeEndpoint(worker))
     this.workers[thread - 1] = { name, worker, control }
@@ -272,4 +271,14 @@ export class EngineHost {
     this.isScheduled = true
     setImmediate(() => this.turn())
   }
+}
+
+/**
+ * What says how Node shall read a program given on the command line does not hold for a worker's file. Otherwise a
+ * worker inherits all arguments, those for V8 among them, which it does not take by name.
+ */
+function workerArguments(): { execArgv?: string[] } {
+  const isForProgram = (argument: string) => argument.startsWith('--input-type')
+  if (!process.execArgv.some(isForProgram)) return {}
+  return { execArgv: process.execArgv.filter((argument) => !isForProgram(argument)) }
 }
