@@ -337,9 +337,20 @@ describe('the mappings of a recovery journal', () => {
     expect(salvageableMappings(ring, reachOf(ring)).length).to.equal(3 * CAPACITY)
   })
 
-  it('are none for a rebuild whose block map head lies behind everything', () => {
-    const ring = made().full(1, 2, { map: 9, slabs: 1 }).ring()
+  it('are none when a damaged head names a block that is still to come', () => {
+    const ring = made().full(1, 3, { map: 100, slabs: 1 }).ring()
     expect(salvageableMappings(ring, reachOf(ring)).length).to.equal(0)
+  })
+
+  it('are salvaged past a block whose damaged number is one that no journal comes to', () => {
+    // The block at position 0: far above 2^53 each number is at that position.
+    const ring = made()
+      .full(1, 8, { map: 1, slabs: 1 })
+      .byte(8, 16 + 7, 0x40)
+      .ring()
+    const reach = reachOf(ring)
+    expect(reach.highest).to.equal(7)
+    expect(salvageableMappings(ring, reach).length).to.equal(7 * CAPACITY)
   })
 
   it('are salvaged from increments of the old format', () => {

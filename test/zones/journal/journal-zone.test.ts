@@ -266,6 +266,15 @@ describe('the recovery journal', () => {
     expect(format.readJournalBlockMapDataBlocks(bench.arena.bytes, at)).to.equal(8)
   })
 
+  it('counts down to nothing and no further, whatever damage has made of the count', async () => {
+    await open({ journalEntriesPerBlock: 3 }, { ...SMALL_VOLUME, logicalBlocksUsed: 1 })
+    append(1, A, 0)
+    append(2, A, 0)
+    expect(bench.arena.boards.logicalBlocksUsed).to.equal(0)
+    append(3, 0, A)
+    expect(bench.arena.boards.logicalBlocksUsed).to.equal(1)
+  })
+
   it('refuses every entry when a write fails, and tells the volume', async () => {
     await open({ journalEntriesPerBlock: 2, journalTailBlocks: 2 })
     for (let row = 1; row <= 6; row++) append(row)
