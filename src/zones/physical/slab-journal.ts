@@ -194,7 +194,7 @@ export class SlabJournal {
     if (slab.isRebuilt) slab.status = SlabStatus.RequiresScrubbing
     if (isTree && this.lacksRoomForBitmap) this.commitTail()
     if (this.isWaitingToCommit || this.isPartialWriteOpen) return false
-    if (this.entryCount === 0) this.startReplayBlock()
+    if (this.entryCount === 0 && !this.startReplayBlock()) return false
     const { position } = this
     this.append(sbn, isIncrement, isTree, recoverySequence, recoveryIndex)
     this.adjustLock(position, -1)
@@ -416,22 +416,24 @@ export class SlabJournal {
 
   /**
    * Prepares the tail block for entries of a crash. Where it goes, an older block was reaped before the crash: or else
-   * the thresholds would have stopped the entry from being made. So the head follows if it must.
+   * the thresholds would have stopped the entry from being made. So the head follows if it must. False if the ring has
+   * come round to a block of this recovery that the summary does not count yet.
    */
-  private startReplayBlock(): void {
+  private startReplayBlock(): boolean {
     const { position, tail, size } = this
     const { shape, volume } = this.keeper.context
     this.createBlock()
+    if (this.locks[position] > 0) return false
     if (tail - this.head >= size) {
       this.head = tail - size + 1
       this.unreapable = this.head
     }
     this.stableHead = Math.max(this.stableHead, this.head)
     this.countedHead = Math.max(this.countedHead, this.head)
-    assert(this.locks[position] === 0, 'a block that is replaced has no locks of this run')
     openSlabJournalBlock(this.block, 0, tail, volume.nonceLow, volume.nonceHigh)
     this.locks[position] = shape.slabJournalEntriesPerBlock + 1
     this.recoveryLocks[position] = 0
+    return true
   }
 
   /** Prepares the tail block for its first entry. False if its place on disk is still needed. */

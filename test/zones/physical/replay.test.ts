@@ -197,6 +197,22 @@ describe('slab journals after a crash', () => {
     expect(journal.requiresScrubbing).to.equal(true)
   })
 
+  it('wait where the ring comes round to blocks that the summary does not count yet', async () => {
+    const rig = await crashed(await unusedDisk())
+    rig.isSummaryHeld = true
+    const vio = rig.bench.arena.pools.repair.first
+    const perBlock = SHAPE.slabJournalEntriesPerBlock
+    const change = (i: number) => (i % 2 === 0 ? { maps: FIRST } : { maps: 0, unmaps: FIRST })
+    const entries = Array.from({ length: TINY.slabJournalBlocks * perBlock }, (_, i) => change(i))
+    for (let i = 0; i < entries.length; i += 128) replay(rig, 5 + i / 128, entries.slice(i, i + 128))
+    expect(() => replay(rig, 9, [change(0), change(1)])).to.throw(/no message/)
+    rig.isSummaryHeld = false
+    rig.run()
+    expect(rig.bench.expect(RepairOp.EntriesReplayed).operand as VioIndex).to.equal(vio)
+    step(rig, RepairStep.ReplaySlabs)
+    expect(slabsOf(rig)[0].journal.tail).to.equal(TINY.slabJournalBlocks + 2)
+  })
+
   it('are left alone once the volume is read-only, and the block goes on all the same', async () => {
     const rig = await crashed(await unusedDisk())
     rig.send(PhysicalOp.EnterReadOnly, 0)

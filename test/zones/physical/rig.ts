@@ -70,6 +70,8 @@ export class Rig {
   isHeld = false
   /** While set, flushes are kept back, so that nothing is reaped. */
   isFlushHeld = false
+  /** While set, writes of the summary are kept back. */
+  isSummaryHeld = false
   readonly writes: number[] = []
   private sequence = 1
   private entry = 0
@@ -266,7 +268,13 @@ export class Rig {
   }
 
   private isIo(s: Sent): boolean {
-    return s.op === BioOp.Read || s.op === BioOp.Write || (s.op === BioOp.Flush && !this.isFlushHeld)
+    if (s.op === BioOp.Flush) return !this.isFlushHeld
+    if (s.op === BioOp.Write) return !(this.isSummaryHeld && this.isOfSummary(s.operand as VioIndex))
+    return s.op === BioOp.Read
+  }
+
+  private isOfSummary(vio: VioIndex): boolean {
+    return this.vios.ioPbn[vio] >= this.bench.volume.summaryOrigin
   }
 
   private isAllocation(s: Sent): boolean {
