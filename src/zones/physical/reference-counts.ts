@@ -209,10 +209,11 @@ export class ReferenceCounts {
 
   /** Makes a change that the slab journal had on disk. No lock exists; nothing is provisional. */
   replay(change: Change, sbn: number): boolean {
+    const { maximumReferences } = this.keeper.context.shape
     const count = this.counters[sbn]
     switch (change) {
       case Change.Increment:
-        if (count >= REFERENCE_MAXIMUM) return false
+        if (count >= maximumReferences) return false
         this.counters[sbn] = count + 1
         if (count === REFERENCE_FREE) this.addFree(sbn, -1)
         break
