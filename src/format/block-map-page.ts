@@ -79,15 +79,18 @@ export function judgePage(
   nonceHigh: number,
   pbn: number,
 ): PageVerdict {
-  if (
-    readU32(bytes, page) !== MAJOR_VERSION ||
-    readU32(bytes, page + MINOR_AT) !== MINOR_VERSION ||
-    bytes[page + INITIALIZED_AT] === 0 ||
-    !equalsWords(bytes, page + NONCE_AT, nonceLow, nonceHigh)
-  ) {
+  if (!isPageOf(bytes, page, nonceLow, nonceHigh) || !isPageInitialized(bytes, page))
     return PageVerdict.Invalid
-  }
   return readPagePbn(bytes, page) === pbn ? PageVerdict.Valid : PageVerdict.Bad
+}
+
+/** Whether the header is that of a page of this volume, be it initialized or not. */
+export function isPageOf(bytes: Uint8Array, page: number, nonceLow: number, nonceHigh: number): boolean {
+  return (
+    readU32(bytes, page) === MAJOR_VERSION &&
+    readU32(bytes, page + MINOR_AT) === MINOR_VERSION &&
+    equalsWords(bytes, page + NONCE_AT, nonceLow, nonceHigh)
+  )
 }
 
 export function readPagePbn(bytes: Uint8Array, page: number): number {
