@@ -2,7 +2,12 @@
 import { crc32 } from 'node:zlib'
 import { decodeSuperBlock } from '../format/super-block.js'
 import { memoryLender } from '../host/lend-memory.js'
-import { runScenario, type ScenarioReport } from '../sim/scenario.js'
+import { runScenario, type ScenarioOptions, type ScenarioReport } from '../sim/scenario.js'
+
+export interface SeedTask {
+  readonly seed: number
+  readonly steps: number
+}
 
 export type SeedResult =
   | { readonly seed: number; readonly report: ScenarioReport }
@@ -11,20 +16,18 @@ export type SeedResult =
 
 let lender: ReturnType<typeof memoryLender> | null = null
 
-/** Runs a seed; what is wrong with it is a result too. */
-export async function runSeed(
-  seed: number,
-  steps: number,
-  trace?: (line: string) => void,
-): Promise<SeedResult> {
+/** What the simulator needs to run a seed on this machine. */
+export async function scenarioOf(task: SeedTask): Promise<ScenarioOptions> {
   lender ??= memoryLender()
-  const lend = await lender
+  return { ...task, lend: await lender, decodeSuperBlock: (bytes) => decodeSuperBlock(bytes, crc32) }
+}
+
+/** Runs a seed; what is wrong with it is a result too. */
+export async function runSeed(task: SeedTask, trace?: (line: string) => void): Promise<SeedResult> {
+  const scenario = await scenarioOf(task)
+  const { seed } = task
   try {
-    const decode = (bytes: Uint8Array) => decodeSuperBlock(bytes, crc32)
-    return {
-      seed,
-      report: runScenario({ seed, steps, lend, decodeSuperBlock: decode, ...(trace && { trace }) }),
-    }
+    return { seed, report: runScenario({ ...scenario, ...(trace && { trace }) }) }
   } catch (error) {
     return { seed, failure: describeError(error) }
   }

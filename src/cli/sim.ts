@@ -1,18 +1,22 @@
 #!/usr/bin/env node
-/** `npm run sim -- --seed N --steps M`: replays one seed, or runs many on all cores, and reports what they met. */
+/**
+ * `npm run sim -- --seed N --steps M`: replays one seed, or runs many on all cores, for a number of them or for a time,
+ * and reports what they met and what they never did.
+ */
 import { availableParallelism } from 'node:os'
-import { Command } from 'commander'
-import { Piscina } from 'piscina'
-import { RARE, type ScenarioReport } from '../sim/scenario.js'
-import { COUNTER_COUNT, Counter } from '../vio/counters.js'
-import { wholeNumber } from './arguments.js'
+import { Command, Option } from 'commander'
+import { Coverage } from '../sim/coverage.js'
+import type { ScenarioReport } from '../sim/scenario.js'
+import { decimalNumber, wholeNumber } from './arguments.js'
 import { ExitStatus } from './exit-status.js'
 import { runProgram } from './run-program.js'
-import { runSeed, type SeedResult } from './run-seed.js'
+import { runSeed, type SeedResult, type SeedTask } from './run-seed.js'
+import { MOST_SEEDS, runSeeds } from './seed-farm.js'
 
 interface SimOptions {
   readonly seed: number
-  readonly seeds: number
+  readonly seeds?: number
+  readonly minutes?: number
   readonly steps: number
   readonly jobs: number
   readonly json?: boolean
@@ -21,40 +25,26 @@ interface SimOptions {
   readonly keepGoing?: boolean
 }
 
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
-}
-
-/** What all seeds met together. */
-class Totals {
-  private readonly sums = { noSpace: 0, powerCuts: 0, engineRecoveries: 0, rebuilds: 0 }
-  private readonly rare: Record<string, number> = {}
-  private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
-
-  add({ rare, noSpace, powerCuts, engineRecoveries, rebuilds, counters }: ScenarioReport): void {
-    for (const name of Object.keys(RARE) as (keyof typeof RARE)[])
-      this.rare[name] = (this.rare[name] ?? 0) + rare[name]
-    this.sums.noSpace += noSpace
-    this.sums.powerCuts += powerCuts
-    this.sums.engineRecoveries += engineRecoveries
-    this.sums.rebuilds += rebuilds
-    counters.forEach((count, counter) => {
-      this.counters[counter]! += count
-    })
-  }
-
-  tell(seeds: number, failed: readonly number[], withCounters: boolean): void {
-    if (withCounters) this.counters.forEach((count, counter) => print(`${Counter[counter]} ${count}`))
-    print(JSON.stringify({ seeds, ...this.sums, ...this.rare, ...(failed.length > 0 && { failed }) }))
-  }
-}
-
-const seedNumber = wholeNumber('--seed', 0, Number.MAX_SAFE_INTEGER)
+const MINUTE_MS = 60_000
 
 const program = new Command('sim')
   .description('run the engine in one thread under a seeded scheduler, with a random client and an oracle')
-  .option('--seed <n>', 'the (first) seed, 0 to 9007199254740991', seedNumber, 1)
-  .option('--seeds <n>', 'how many seeds to run, 1 to 1000000000', wholeNumber('--seeds', 1, 1e9), 1)
+  .option(
+    '--seed <n>',
+    'the (first) seed, 0 to 9007199254740991',
+    wholeNumber('--seed', 0, Number.MAX_SAFE_INTEGER),
+    1,
+  )
+  .option(
+    '--seeds <n>',
+    'how many seeds to run, 1 to 1000000000 (default: 1)',
+    wholeNumber('--seeds', 1, MOST_SEEDS),
+  )
+  .addOption(
+    new Option('--minutes <n>', 'how long to begin new seeds, 0.01 to 100000, instead of how many there are')
+      .argParser(decimalNumber('--minutes', 0.01, 100_000))
+      .conflicts(['seeds', 'trace']),
+  )
   .option('--steps <n>', 'requests a seed, 1 to 10000000', wholeNumber('--steps', 1, 1e7), 300)
   .option(
     '--jobs <n>',
@@ -63,53 +53,71 @@ const program = new Command('sim')
     Math.min(256, availableParallelism()),
   )
   .option('--trace', 'print every message, one seed at a time')
-  .option('--counters', 'print every counter at the end')
+  .option('--counters', 'print every counter and mark at the end')
   .option('--keep-going', 'go on after a seed that fails')
-  .option('--json', 'one JSON object a seed')
+  .option('--json', 'one JSON object a seed, and one for all of them')
   .action(async (options: SimOptions) => {
-    const totals = new Totals()
+    const first: SeedTask = { seed: options.seed, steps: options.steps }
+    const coverage = new Coverage()
     const failed: number[] = []
-    let ran = 0
-    for await (const result of results(options)) {
-      ran++
+    for await (const result of results(options, first)) {
       if ('report' in result) {
-        totals.add(result.report)
+        coverage.add(result.report)
         const { counters: _, ...line } = result.report
         print(options.json ? JSON.stringify(line) : describe(result.report))
         continue
       }
       failed.push(result.seed)
       process.exitCode = ExitStatus.Failed
-      process.stderr.write(`${result.failure}\n`)
+      complain(result.failure)
       if (!options.keepGoing) break
     }
-    totals.tell(ran, failed, options.counters === true)
+    if (options.counters) for (const [name, count] of coverage.counters()) print(`${name} ${count}`)
+    if (options.json) print(JSON.stringify(summary(coverage, failed)))
+    else for (const line of summaryLines(coverage, failed)) print(line)
   })
 
-/** Results in the order of their seeds, however many run at a time. */
-async function* results({ seed, seeds, steps, jobs, trace }: SimOptions): AsyncGenerator<SeedResult> {
-  if (trace === true || seeds === 1 || jobs <= 1) {
-    for (let s = seed; s < seed + seeds; s++)
-      yield await runSeed(s, steps, trace === true ? print : undefined)
-    return
+function results(options: SimOptions, first: SeedTask): AsyncGenerator<SeedResult> {
+  const { seeds = 1, minutes, jobs, trace } = options
+  if (minutes !== undefined) {
+    return runSeeds({ first, seeds: MOST_SEEDS, jobs, until: performance.now() + minutes * MINUTE_MS })
   }
-  const farm = new Piscina<{ seed: number; steps: number }, SeedResult>({
-    filename: new URL('../../workers/seed-job.js', import.meta.url).href,
-    maxThreads: jobs,
-  })
-  try {
-    const running: Promise<SeedResult>[] = []
-    for (let s = seed; s < seed + seeds || running.length > 0; ) {
-      while (s < seed + seeds && running.length < jobs * 2) running.push(farm.run({ seed: s++, steps }))
-      yield await running.shift()!
-    }
-  } finally {
-    await farm.destroy()
-  }
+  return trace ? traced(first, seeds) : runSeeds({ first, seeds, jobs })
+}
+
+/** One at a time, so that their lines do not mix. */
+async function* traced(first: SeedTask, seeds: number): AsyncGenerator<SeedResult> {
+  for (let i = 0; i < seeds; i++) yield await runSeed({ ...first, seed: first.seed + i }, print)
 }
 
 function describe({ seed, traceHash, events, requests }: ScenarioReport): string {
   return `seed ${seed}: trace ${traceHash.slice(0, 16)}…, ${events} events, ${requests} requests`
+}
+
+function summary({ seeds, crashSeeds, sums, rare, neverTaken }: Coverage, failed: readonly number[]) {
+  return { seeds: seeds + failed.length, crashSeeds, ...sums, rare, neverTaken, failed }
+}
+
+function summaryLines(coverage: Coverage, failed: readonly number[]): string[] {
+  const { seeds, crashSeeds, sums, rare, neverTaken } = coverage
+  const branches = Object.keys(rare).length
+  return [
+    `${seeds} seeds were well, ${crashSeeds} of them with power cuts: ${sums.messages} messages, ` +
+      `${sums.requests} requests, ${sums.noSpace} of them without space`,
+    `${sums.powerCuts} power cuts, and ${sums.crashes} looked at from aside; ${sums.engineRecoveries} recoveries, ` +
+      `${sums.failedRecoveries} that failed; ${sums.readOnlyEntries} volumes read-only, ${sums.rebuilds} rebuilt`,
+    `${branches - neverTaken.length} of ${branches} rare branches were taken`,
+    ...(neverTaken.length > 0 ? [`never: ${neverTaken.join(', ')}`] : []),
+    ...(failed.length > 0 ? [`failed: seeds ${failed.join(', ')}`] : []),
+  ]
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function complain(lines: string): void {
+  process.stderr.write(`${lines}\n`)
 }
 
 await runProgram(program)

@@ -8,9 +8,9 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import { Mesh } from '../reactor/mesh.js'
 import { IndexArena } from '../uds/index-arena.js'
 import { Boards } from '../vio/boards.js'
-import { COUNTER_COUNT } from '../vio/counters.js'
 import { contextsPerZone, DedupeContexts } from '../vio/dedupe-contexts.js'
 import { JournalLockTable } from '../vio/journal-locks.js'
+import { ROW_WORDS } from '../vio/marks.js'
 import { MetadataPools } from '../vio/metadata-pools.js'
 import { PbnLockTable } from '../vio/pbn-locks.js'
 import { VioTable } from '../vio/vio-table.js'
@@ -59,7 +59,7 @@ export class Arena {
     this.boards = new Boards(bump, counts.logical)
     this.mesh = new Mesh(bump, threads, ringCapacity(config))
     this.doorbells = bump.int32(threads * 32)
-    this.counterRows = bump.float64(allZones(counts).length * COUNTER_COUNT)
+    this.counterRows = bump.float64(allZones(counts).length * ROW_WORDS)
     this.pagesAt = bump.blocks(shape.cachePages, BLOCK_SIZE)
     const { index, indexChapterRecords } = shape
     this.index = index === null ? null : new IndexArena(bump, index, counts.index, indexChapterRecords)
@@ -67,15 +67,15 @@ export class Arena {
     this.bytes = buffer === null ? new Uint8Array(0) : new Uint8Array(buffer)
   }
 
-  /** The counters of one row (see zoneRow). */
+  /** The counters and marks of one row (see zoneRow). */
   counters(row: number): Float64Array {
-    return this.counterRows.subarray(row * COUNTER_COUNT, (row + 1) * COUNTER_COUNT)
+    return this.counterRows.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS)
   }
 
-  /** Sums one counter over all rows. */
+  /** Sums one counter or mark over all rows. */
   total(counter: number): number {
     let sum = 0
-    for (let at = counter; at < this.counterRows.length; at += COUNTER_COUNT) sum += this.counterRows[at]
+    for (let at = counter; at < this.counterRows.length; at += ROW_WORDS) sum += this.counterRows[at]
     return sum
   }
 }

@@ -16,6 +16,7 @@ import { Status } from '../base/status.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
 import { Counter } from '../vio/counters.js'
+import { Mark } from '../vio/marks.js'
 import {
   type AdminCommand,
   AdminOp,
@@ -309,6 +310,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
         continue
       }
       if (this.isBlocked(request)) {
+        this.context.counters[Mark.DiscardAwaitsVios]++
         queue.push(request)
         continue
       }
@@ -472,7 +474,9 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   private launchFlush(): void {
     const vio = this.freeFlushes.pop()
     assert(vio !== undefined, 'a flush vio is free')
-    this.context.counters[Counter.BiosInFlush] += this.waitingFlushes.length
+    const { counters } = this.context
+    counters[Counter.BiosInFlush] += this.waitingFlushes.length
+    if (this.waitingFlushes.length > 1) counters[Mark.FlushesShared]++
     this.flushWaiters.set(vio, this.waitingFlushes)
     this.waitingFlushes = []
     this.context.vios.status[vio] = Status.Success

@@ -27,6 +27,7 @@ import {
   MAPPING_STATE_UNMAPPED,
   TREE_HEIGHT,
 } from '../format/constants.js'
+import { Mark } from '../vio/marks.js'
 import { BioOp, hop, LogicalOp, PhysicalOp, RepairOp } from '../vio/opcodes.js'
 import { addToPatch, openPatch, PATCH_CAPACITY, REFUSED_STATE } from '../vio/page-patch.js'
 import { IoKind } from '../vio/vio-table.js'
@@ -134,7 +135,7 @@ abstract class PageWalk implements RepairWork {
 
   /** The page is in the buffer, or could not be read. */
   private judge(vio: VioIndex): boolean {
-    const { arena, counts, post, vios, volume } = this.context
+    const { arena, counts, post, vios, volume, counters } = this.context
     const { nonceLow, nonceHigh } = volume
     const page = this.pages[vio]
     const pbn = this.list.pbns[page]
@@ -148,6 +149,7 @@ abstract class PageWalk implements RepairWork {
     vios.status[vio] = Status.Success
     this.isRuined[vio] = verdict === PageVerdict.Bad ? 1 : 0
     if (verdict !== PageVerdict.Valid) {
+      counters[Mark.UnwrittenPageWalked]++
       formatPage(arena, at, nonceLow, nonceHigh, pbn, false)
       return this.conclude(vio)
     }

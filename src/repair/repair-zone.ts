@@ -27,6 +27,7 @@ import type { SequenceNumber, VioIndex } from '../base/ids.js'
 import { Status } from '../base/status.js'
 import { BLOCK_SIZE, MAXIMUM_RECOVERIES, MAXIMUM_SEQUENCE } from '../format/constants.js'
 import type { Zone } from '../reactor/zone.js'
+import { Mark } from '../vio/marks.js'
 import { RepairOp, RepairStep } from '../vio/opcodes.js'
 import { isRebuild, LoadKind } from '../vio/volume.js'
 import { enterReadOnly, phaseDone, type ZoneContext } from '../vio/zone-context.js'
@@ -136,6 +137,7 @@ export class RepairZone implements Zone {
     }
     const { extent } = verdict
     this.replay = { ring, extent }
+    if (extent.next > extent.tail + 1) this.context.counters[Mark.JournalHole]++
     this.next = extent.next
     this.usage = extent.usage
     const work = new MapPatching(this.context, replayableMappings(ring, extent))

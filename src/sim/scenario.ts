@@ -15,7 +15,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { IndexStage } from '../vio/boards.js'
-import { COUNTER_COUNT, Counter } from '../vio/counters.js'
+import { ROW_WORDS } from '../vio/marks.js'
 import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
@@ -36,24 +36,11 @@ import { describeMessage } from './trace.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
 
-/** What the report counts: branches that some seed must take. */
-export const RARE = {
-  journalWraps: Counter.JournalWraps,
-  journalReaps: Counter.JournalReaps,
-  pageEvictions: Counter.PageEvictions,
-  blockedSlabJournals: Counter.SlabJournalBlocked,
-  packerEvictions: Counter.PackerEvictions,
-  hashRollOvers: Counter.HashRollOvers,
-  indexPageReads: Counter.IndexPageReads,
-  indexChapters: Counter.IndexChaptersWritten,
-  indexSaves: Counter.IndexSaves,
-  indexLoads: Counter.IndexLoads,
-  lateAnswers: Counter.DedupeAdviceTimeouts,
-} as const
-
 /** What a run adds up. */
 interface Tally {
   events: number
+  /** Messages between zones. */
+  messages: number
   requests: number
   noSpace: number
   /** Power failures after which the engine itself went on with what the disk had. */
@@ -75,8 +62,7 @@ export interface ScenarioReport extends Readonly<Tally> {
   /** Power failures that were looked at from aside, and how many of them needed a recovery. */
   readonly crashes: number
   readonly recoveries: number
-  readonly rare: Readonly<Record<keyof typeof RARE, number>>
-  /** Any other counter, by Counter, over all sessions. */
+  /** Counters and marks, by Counter and Mark, over all sessions. */
   readonly counters: readonly number[]
   readonly reports: readonly string[]
 }
@@ -141,7 +127,7 @@ class PowerCut extends Error {}
 class Scenario {
   private readonly prng: Prng
   private readonly oracle = new Oracle()
-  private readonly counters = Array.from({ length: COUNTER_COUNT }, () => 0)
+  private readonly counters = Array.from({ length: ROW_WORDS }, () => 0)
   private readonly weakBits: number
   private readonly lies: number
   private config: EngineConfig
@@ -154,6 +140,7 @@ class Scenario {
   private traceHash = ''
   private readonly tally: Tally = {
     events: 0,
+    messages: 0,
     requests: 0,
     noSpace: 0,
     powerCuts: 0,
@@ -197,16 +184,12 @@ class Scenario {
     }
     if (this.isReadOnly && prng.chance(REBUILD_CHANCE)) this.mend(steps)
     const { counters, crashes, reports, tally, traceHash } = this
-    const rare = Object.fromEntries(
-      Object.entries(RARE).map(([name, counter]) => [name, counters[counter]]),
-    ) as Record<keyof typeof RARE, number>
     return {
       seed: options.seed,
       traceHash,
       ...tally,
       crashes: crashes.crashes,
       recoveries: crashes.recoveries,
-      rare,
       counters,
       reports,
     }
@@ -241,6 +224,7 @@ class Scenario {
     const { written } = store
     assert(administer(simulator, AdminCommand.Load) === Status.Success, 'a read-only volume can be loaded')
     this.useReadOnly(simulator)
+    this.take(simulator)
     assert(store.written === written, 'nothing is written to a read-only volume')
   }
 
@@ -302,9 +286,16 @@ class Scenario {
       this.oracle.powerFailed()
       this.options.trace?.('the power fails')
     } finally {
-      this.traceHash += simulator.traceHash
-      this.tally.events += simulator.steps
+      this.take(simulator)
     }
+  }
+
+  /** What a session adds to the report, however it ended. */
+  private take(simulator: Simulator): void {
+    this.traceHash += simulator.traceHash
+    this.tally.events += simulator.steps
+    this.tally.messages += simulator.messages
+    for (let word = 0; word < ROW_WORDS; word++) this.counters[word] += simulator.arena.total(word)
   }
 
   /** Load, read back what is there, work, save. */
@@ -341,9 +332,6 @@ class Scenario {
     this.rest(simulator, AdminCommand.Save)
     this.isIndexSaved = simulator.arena.boards.indexStage !== IndexStage.Opening
     spare(this.store)
-    for (let counter = 0; counter < COUNTER_COUNT; counter++) {
-      this.counters[counter] += simulator.arena.total(counter)
-    }
     this.tally.requests += workload.answered
     this.tally.noSpace += workload.noSpace
   }

@@ -56,8 +56,9 @@ export class Simulator {
   onMessage: ((step: number, thread: number, word: number) => void) | null = null
   /** Hears what the engine has to say to people. */
   onReport: ((sentence: string) => void) | null = null
-  /** Events so far. */
+  /** Events so far, and messages that arrived. */
   steps = 0
+  messages = 0
   /** How likely an answer of the index is a lie: any block, in any state, that there is or that there cannot be. */
   lies = 0
   private readonly threads: AssembledThread[]
@@ -111,6 +112,7 @@ export class Simulator {
     this.threads.forEach(({ reactor }, thread) => {
       reactor.onSend = (word) => watch.sent(thread, word)
       reactor.onDeliver = (word) => {
+        this.messages++
         this.digest.add(thread, word)
         this.onMessage?.(this.steps, thread, word)
         watch.arrived(thread, word)

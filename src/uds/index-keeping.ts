@@ -11,6 +11,7 @@ import { assert, unreachable } from '../base/assert.js'
 import { Status } from '../base/status.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
+import { Mark } from '../vio/marks.js'
 import { hop, type IndexControl, IndexOp } from '../vio/opcodes.js'
 import type { ZoneContext } from '../vio/zone-context.js'
 import { type IndexArena, IndexOrder, Work } from './index-arena.js'
@@ -249,6 +250,7 @@ export class IndexKeeping implements Openable, IndexParts, KeeperPort {
    */
   private *quiet(): Steps<void> {
     do {
+      if (this.isKeeperBusy) this.count(Mark.SaveAwaitsKeeper)
       while (this.isKeeperBusy) yield WAIT
       yield* this.orders.give(IndexOrder.Settle)
     } while (this.isKeeperBusy)
@@ -297,6 +299,7 @@ export class IndexKeeping implements Openable, IndexParts, KeeperPort {
     this.held = true
     this.toRest = save ? () => this.save() : () => this.quiet()
     if (this.lifecycle.stage === IndexStage.Opening && !this.making) {
+      this.count(Mark.OpeningHeld)
       this.whole.hold()
       this.works[Work.Own].hold()
     }
@@ -333,7 +336,7 @@ export class IndexKeeping implements Openable, IndexParts, KeeperPort {
     return this.pageMap
   }
 
-  private count(counter: Counter): void {
+  private count(counter: Counter | Mark): void {
     this.context.counters[counter]++
   }
 

@@ -14,6 +14,7 @@ import { Status } from '../base/status.js'
 import type { Zone } from '../reactor/zone.js'
 import { Counter } from '../vio/counters.js'
 import { contextsPerZone, IndexRequestKind } from '../vio/dedupe-contexts.js'
+import { Mark } from '../vio/marks.js'
 import { AdminCommand, BioOp, hop, IndexOp } from '../vio/opcodes.js'
 import { IoKind } from '../vio/vio-table.js'
 import { phaseDone, type ZoneContext } from '../vio/zone-context.js'
@@ -110,7 +111,9 @@ export class IndexZone implements Zone, ZonePort {
   private ask(row: number): void {
     const { part } = this
     if (part === null || !this.accepting) {
-      this.context.contexts.locations[row] = IndexLocation.None
+      const { contexts, counters } = this.context
+      counters[Mark.QuestionWhileClosed]++
+      contexts.locations[row] = IndexLocation.None
       return sendAnswer(this.context, this.perHashZone, row)
     }
     this.shared.isTouched = true
@@ -151,8 +154,9 @@ export class IndexZone implements Zone, ZonePort {
       this.isLate.set(this.isReading)
       this.late = this.slotOf.length - WORKS - this.freeReaders.length
     }
-    if (this.late > 0) this.untold.push(message)
-    else this.tellKeeper(message)
+    if (this.late === 0) return this.tellKeeper(message)
+    this.context.counters[Mark.ChapterAwaitsReads]++
+    this.untold.push(message)
   }
 
   private tellKeeper(message: ToKeeper): void {

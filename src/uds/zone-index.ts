@@ -26,6 +26,7 @@
 import { assert, unreachable } from '../base/assert.js'
 import { NO_WAITER, WaitQueues } from '../base/wait-queue.js'
 import { chapterList, isSample } from '../format/record-name.js'
+import { Mark } from '../vio/marks.js'
 import { DAMAGED_LIST, findInIndexPage, NO_RECORD_PAGE } from './chapter-index-page.js'
 import { Insertion } from './delta-index.js'
 import { type IndexGeometry, PAGE_BYTES } from './geometry.js'
@@ -109,6 +110,8 @@ export interface ZoneParts {
   readonly requests: RequestTable
   /** Reads that may be out at once. */
   readonly readLimit: number
+  /** The zone's row, for its marks. */
+  readonly counters: Float64Array
   /** Empty, or of an index that was loaded. One is made if none is given. */
   readonly volumeIndex?: VolumeIndex
 }
@@ -219,8 +222,10 @@ export class ZoneIndex {
     this.readsOut--
     const { cache, queues } = this
     if (this.failed) return cache.release(slot)
-    if (cache.state(slot) === SlotState.Dropped) cache.release(slot)
-    else if (!ok || !this.admit(slot)) {
+    if (cache.state(slot) === SlotState.Dropped) {
+      this.parts.counters[Mark.PageOfEndedChapter]++
+      cache.release(slot)
+    } else if (!ok || !this.admit(slot)) {
       cache.release(slot)
       return this.fail()
     } else {
@@ -313,7 +318,10 @@ export class ZoneIndex {
     let found = false
     let location = IndexLocation.None
     if (isKnown && (kind !== IndexRequest.Delete || !isCollision)) {
-      if (this.chaptersOf[row] !== chapter) this.progress[row] = Progress.Nothing
+      if (this.chaptersOf[row] !== chapter && this.progress[row] !== Progress.Nothing) {
+        this.parts.counters[Mark.NameMovedMeanwhile]++
+        this.progress[row] = Progress.Nothing
+      }
       const lookup = this.lookUp(row, chapter)
       if (lookup === Lookup.Waits) return
       if (lookup === Lookup.Failed) return this.failWith(row)
@@ -456,6 +464,7 @@ export class ZoneIndex {
     if (slot === NO_SLOT) {
       slot = this.readsOut < this.parts.readLimit ? cache.claim(page, chapter) : NO_SLOT
       if (slot === NO_SLOT) {
+        this.parts.counters[Mark.IndexReadsStalled]++
         this.queues.push(STALLED, row)
         return NO_SLOT
       }
@@ -560,8 +569,9 @@ export class ZoneIndex {
 
   /** This zone's share of the open chapter is full. */
   private wantClosed(): void {
-    if (this.newest === this.unwritten) this.closeChapter()
-    else this.waits |= WAITS_FOR_WRITER
+    if (this.newest === this.unwritten) return this.closeChapter()
+    this.parts.counters[Mark.ChapterAwaitsWriter]++
+    this.waits |= WAITS_FOR_WRITER
   }
 
   private closeChapter(): void {
@@ -584,8 +594,10 @@ export class ZoneIndex {
   private wantsChapter(sparse: SparseCache, row: number): boolean {
     const chapter = this.volumeIndex.peekSample(this.requests.names, row * DATA_BYTES)
     if (chapter < 0 || !this.isSparse(chapter) || sparse.contains(chapter)) return false
+    const { zone, counters } = this.parts
+    counters[Mark.SparseChapterWanted]++
     this.held = row
-    this.memory.wanted[this.parts.zone] = chapter
+    this.memory.wanted[zone] = chapter
     this.leaveSparse()
     this.port.toKeeper(ToKeeper.WantSparseChapter)
     return true

@@ -85,7 +85,7 @@ export class ZonePart {
   /** The memory is taken once, also if the index is opened in another way after the first has failed. */
   private prepare(layout: IndexLayout): ZoneIndex {
     const { context, shared, opened } = this
-    const { zone, contexts, shape, counts } = context
+    const { zone, contexts, shape, counts, counters } = context
     const { geometry, nonce } = layout
     const volumeIndex = opened?.index.volumeIndex ?? newVolumeIndex(layout, zone, counts.index)
     volumeIndex.clear()
@@ -97,6 +97,7 @@ export class ZonePart {
         nonce,
         requests: contexts,
         readLimit: shape.indexVios - WORKS,
+        counters,
         volumeIndex,
       },
       this.port,

@@ -29,7 +29,7 @@ export interface ZoneContext {
   readonly native: Native
   /** The whole arena, for codecs that work in place. */
   readonly arena: Uint8Array
-  /** The zone's own row of counters, indexed by Counter. */
+  /** The zone's own row, indexed by Counter and Mark. */
   readonly counters: Float64Array
   readonly boards: Boards
   readonly pbnLocks: PbnLockTable

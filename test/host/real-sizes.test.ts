@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
-import { Counter } from '../../src/vio/counters.js'
+import { Mark } from '../../src/vio/marks.js'
 import { codeOf } from '../outcomes.js'
 import { auditClosed, BLOCK, GIB } from './chaos.js'
 import { formatInMemory, type MemoryVolumeOptions, noise } from './memory-volume.js'
@@ -78,7 +78,7 @@ describe('the engine at real sizes', function () {
         const before = await used(volume)
         await all(600, (i) => volume.write(i * 7 * BLOCK, same))
         expect((await used(volume)) - before).to.equal(3)
-        expect(volume.host.arena.total(Counter.HashRollOvers)).to.be.above(0)
+        expect(volume.host.arena.total(Mark.HashRollOvers)).to.be.above(0)
         // One at a time, by way of the index.
         for (let i = 0; i < 300; i++) await volume.write((5000 + i) * BLOCK, same, { fua: i % 50 === 0 })
         expect((await used(volume)) - before).to.be.within(4, 5)
@@ -166,7 +166,7 @@ describe('the engine at real sizes', function () {
           await all(leaves, (i) => volume.write((i * 812 + round * 400) * BLOCK, noise(i % 1000)))
           await volume.flush()
         }
-        expect(volume.host.arena.total(Counter.PageEvictions)).to.be.at.least(2 * (leaves - 4096))
+        expect(volume.host.arena.total(Mark.PageEvictions)).to.be.at.least(2 * (leaves - 4096))
         await all(leaves, async (i) => {
           expect(await volume.read((i * 812 + 400) * BLOCK, BLOCK)).to.deep.equal(noise(i % 1000))
         })

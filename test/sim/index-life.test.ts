@@ -7,6 +7,7 @@ import { openLayout } from '../../src/uds/index-layout.js'
 import type { SaveAreas } from '../../src/uds/save-slot.js'
 import { runSteps } from '../../src/uds/storage-steps.js'
 import { Counter } from '../../src/vio/counters.js'
+import { Mark } from '../../src/vio/marks.js'
 import { hopOfWord, IndexControl, IndexOp, opOfHop } from '../../src/vio/opcodes.js'
 import { IndexWorld, upFrom, type WatchedStore } from './index-world.js'
 
@@ -274,7 +275,7 @@ describe('the index of a volume that serves', function () {
       world.write(upFrom(120, 8), 8)
       expect(world.simulator.nowMs - began).to.be.within(5000, 5200)
       expect(world.total(Counter.DedupeAdviceTimeouts)).to.equal(8)
-      expect(world.total(Counter.QueriesSkipped)).to.equal(0)
+      expect(world.total(Mark.QueriesSkipped)).to.equal(0)
       expect(world.total(Counter.CurrentDedupeQueries)).to.equal(8)
       const before = world.total(Counter.IndexPostsFound)
       world.store.isAsleep = null
@@ -286,7 +287,7 @@ describe('the index of a volume that serves', function () {
     it('is not asked when all questions are still with it, and asked again when they are back', () => {
       const world = sleepy(2)
       world.write(upFrom(120, 20), 20)
-      const skipped = world.total(Counter.QueriesSkipped)
+      const skipped = world.total(Mark.QueriesSkipped)
       expect(skipped).to.be.greaterThan(0)
       expect(world.total(Counter.DedupeAdviceTimeouts)).to.be.greaterThan(skipped)
       world.store.isAsleep = null

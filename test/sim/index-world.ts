@@ -16,6 +16,7 @@ import { type LendMemory, Simulator } from '../../src/sim/simulator.js'
 import type { IndexPlace } from '../../src/uds/index-layout.js'
 import { IndexStage } from '../../src/vio/boards.js'
 import type { Counter } from '../../src/vio/counters.js'
+import type { Mark } from '../../src/vio/marks.js'
 import { AdminCommand, type IndexControl } from '../../src/vio/opcodes.js'
 
 const BLOCK = 4096
@@ -90,7 +91,7 @@ export class IndexWorld {
     return this.simulator.arena.boards.indexState
   }
 
-  total(counter: Counter): number {
+  total(counter: Counter | Mark): number {
     return this.simulator.arena.total(counter)
   }
 

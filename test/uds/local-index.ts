@@ -21,6 +21,7 @@ import {
 import { type ChapterRange, saveIndex } from '../../src/uds/index-save.js'
 import type { Steps } from '../../src/uds/storage-steps.js'
 import { type IndexCount, ZoneIndex } from '../../src/uds/zone-index.js'
+import { ROW_WORDS } from '../../src/vio/marks.js'
 import type { MapStorage } from './uds-samples.js'
 
 export interface LocalOptions {
@@ -96,6 +97,7 @@ export class LocalIndex {
             nonce,
             requests: this.requests,
             readLimit: options.readLimit ?? 8,
+            counters: new Float64Array(ROW_WORDS),
           },
           {
             answer: (row) => {

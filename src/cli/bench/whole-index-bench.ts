@@ -18,6 +18,7 @@ import {
 } from '../../uds/index-requests.js'
 import { flushed, runSteps, type Steps, type StorageCommand, StorageOp } from '../../uds/storage-steps.js'
 import { IndexCount, ZoneIndex } from '../../uds/zone-index.js'
+import { ROW_WORDS } from '../../vio/marks.js'
 import type { IndexFacts, IndexUnderTest } from './index-rows.js'
 import type { NameStream } from './name-stream.js'
 
@@ -74,7 +75,15 @@ export class WholeIndexBench implements IndexUnderTest, ZonePort, KeeperPort {
     this.requests = createRequestTable(1)
     this.words = new Uint32Array(this.requests.names.buffer)
     this.zone = new ZoneIndex(
-      { geometry, memory, zone: 0, nonce, requests: this.requests, readLimit: READ_LIMIT },
+      {
+        geometry,
+        memory,
+        zone: 0,
+        nonce,
+        requests: this.requests,
+        readLimit: READ_LIMIT,
+        counters: new Float64Array(ROW_WORDS),
+      },
       this,
     )
     const { pageMap } = this.zone

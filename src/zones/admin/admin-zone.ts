@@ -15,6 +15,7 @@ import { type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
 import { Status } from '../../base/status.js'
 import { type SuperBlock, VolumeState } from '../../format/super-block.js'
 import type { Zone } from '../../reactor/zone.js'
+import { Mark } from '../../vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -206,12 +207,13 @@ export class AdminZone implements Zone {
   }
 
   private writeSuperBlock(state: VolumeState): void {
-    const { boards } = this.context
+    const { boards, counters } = this.context
     if (this.waitsForReadOnly()) return
     const isReadOnly = boards.readOnlyReason !== Status.Success
     const hasFailed = state === VolumeState.Clean && boards.phaseStatus !== Status.Success
     if (isReadOnly || hasFailed) return this.stepDone()
     const isUnfinished = state === VolumeState.Clean && boards.isRecovering
+    if (isUnfinished) counters[Mark.SavedWhileRecovering]++
     this.writer.write(isUnfinished ? VolumeState.Recovering : state)
   }
 
@@ -226,7 +228,10 @@ export class AdminZone implements Zone {
       enterReadOnly(this.context, status)
     }
     // The entry may have waited for this write.
-    if (this.readOnly === ReadOnlyEntry.Due) this.saveReadOnly()
+    if (this.readOnly === ReadOnlyEntry.Due) {
+      this.context.counters[Mark.ReadOnlyDuringSuperBlock]++
+      this.saveReadOnly()
+    }
     this.stepDone()
   }
 
@@ -250,7 +255,9 @@ export class AdminZone implements Zone {
 
   /** The volume became read-only while it was loaded: whoever serves reads and was not reached yet is loaded still. */
   private serveReads(sequence: Sequence): void {
-    this.context.boards.clearPhase()
+    const { boards, counters } = this.context
+    counters[Mark.LoadServedForReading]++
+    boards.clearPhase()
     this.sequence = restForReading(sequence, this.step)
     this.step = 0
     this.zone = 0
@@ -270,9 +277,10 @@ export class AdminZone implements Zone {
 
   /** Whether the command must wait for the entry into read-only mode. The board knows of it before the message. */
   private waitsForReadOnly(): boolean {
-    const { boards } = this.context
+    const { boards, counters } = this.context
     if (this.readOnly === ReadOnlyEntry.Delayed) return false
     this.waiting = boards.readOnlyReason !== Status.Success && this.readOnly !== ReadOnlyEntry.Done
+    if (this.waiting) counters[Mark.CommandAwaitsReadOnly]++
     return this.waiting
   }
 

@@ -18,6 +18,7 @@ import { Status } from '../../base/status.js'
 import { WaitQueues } from '../../base/wait-queue.js'
 import { type BlockDevice, DeviceOp } from '../../device/block-device.js'
 import type { Zone } from '../../reactor/zone.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp } from '../../vio/opcodes.js'
 import { IoFlag, IoKind } from '../../vio/vio-table.js'
 import { enterReadOnly, type ZoneContext } from '../../vio/zone-context.js'
@@ -135,7 +136,10 @@ export class BioZone implements Zone {
 
   private awaitSync(vio: VioIndex, stage: Stage): void {
     this.stages[vio] = stage
-    if (this.distrusted && stage !== Stage.Fua) return this.finish(vio, Status.IoError)
+    if (this.distrusted && stage !== Stage.Fua) {
+      this.context.counters[Mark.SyncDistrusted]++
+      return this.finish(vio, Status.IoError)
+    }
     this.queues.push(NEXT_SYNC, vio)
   }
 
@@ -168,12 +172,14 @@ export class BioZone implements Zone {
 
   /** Why a write must not reach the device any more: a room that sent it may not have heard yet. */
   private refusal(vio: VioIndex): Status {
-    const { boards, pools } = this.context
+    const { boards, pools, counters } = this.context
     if (boards.halted) return Status.EngineHalted
     if (boards.readOnlyReason === Status.Success) return Status.Success
     const { first, count } = pools.admin
     const isSuperBlock = vio >= first && vio < first + count
-    return isSuperBlock ? Status.Success : Status.ReadOnly
+    if (isSuperBlock) return Status.Success
+    counters[Mark.WriteRefused]++
+    return Status.ReadOnly
   }
 
   private submit(op: DeviceOp, vio: VioIndex): void {
@@ -197,6 +203,7 @@ export class BioZone implements Zone {
     assert(this.syncing, 'a sync that is done was started')
     this.syncing = false
     if (status !== Status.Success) {
+      this.context.counters[Mark.SyncFails]++
       this.distrusted = true
       enterReadOnly(this.context, status)
       // Those who came while it was under way may have been covered as well.

@@ -19,6 +19,7 @@ import { type VioIndex, ZERO_BLOCK } from '../../base/ids.js'
 import { Status } from '../../base/status.js'
 import { WaitQueues } from '../../base/wait-queue.js'
 import type { Zone } from '../../reactor/zone.js'
+import { Mark } from '../../vio/marks.js'
 import { AdminCommand, BioOp, FlushOp, FrontOp, hop, LogicalOp, PackerOp } from '../../vio/opcodes.js'
 import { IoKind } from '../../vio/vio-table.js'
 import { phaseDone, type ZoneContext } from '../../vio/zone-context.js'
@@ -73,6 +74,7 @@ export class FlushZone implements Zone {
     assert(this.state === FlusherState.Running, 'no flush comes before the load or after the drain')
     this.queues.push(WAITING, vio)
     if (this.queues.isEmpty(CLOSING)) this.beginRound()
+    else this.context.counters[Mark.FlushAwaitsRound]++
   }
 
   private beginRound(): void {
@@ -101,8 +103,12 @@ export class FlushZone implements Zone {
 
   /** Flushes the store for every flush whose writes are all done. */
   private completePending(): void {
-    const { placement, post, vios } = this.context
-    if (!this.queues.isEmpty(FLUSHING) || this.queues.isEmpty(PENDING)) return
+    const { placement, post, vios, counters } = this.context
+    if (this.queues.isEmpty(PENDING)) return
+    if (!this.queues.isEmpty(FLUSHING)) {
+      counters[Mark.FlushAwaitsFlush]++
+      return
+    }
     const oldest = this.oldestGeneration()
     for (;;) {
       const vio = this.queues.first(PENDING) as VioIndex
@@ -128,8 +134,11 @@ export class FlushZone implements Zone {
   }
 
   private flushed(): void {
-    const { boards, post, vios } = this.context
-    if (boards.hasLostWrite) vios.fail(this.flushVio, Status.ReadOnly)
+    const { boards, post, vios, counters } = this.context
+    if (boards.hasLostWrite) {
+      counters[Mark.FlushAfterLoss]++
+      vios.fail(this.flushVio, Status.ReadOnly)
+    }
     for (;;) {
       const vio = this.queues.shift(FLUSHING) as VioIndex
       if (vio < 0) break

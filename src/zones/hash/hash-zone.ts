@@ -21,6 +21,7 @@ import { afterHashLock, toCleanup } from '../../vio/cleanup-path.js'
 import { cancelCompression, endCompression, mayCompress } from '../../vio/compression.js'
 import { Counter } from '../../vio/counters.js'
 import { CONTEXT_BYTES, IndexRequestKind } from '../../vio/dedupe-contexts.js'
+import { Mark } from '../../vio/marks.js'
 import { AdminCommand, HashOp, type Hop } from '../../vio/opcodes.js'
 import { toVerify } from '../../vio/read-path.js'
 import { MappingState, VioFlag } from '../../vio/vio-table.js'
@@ -100,7 +101,10 @@ export class HashZone implements Zone {
     counters[Counter.ConcurrentDataMatches]++
     const state: HashLockState = locks.state[lock]
     // Nobody can share with a lock that is ending: write as if there were none.
-    if (state === HashLockState.Bypassing) return this.send(toPlainWrite(vios, placement, vio), vio)
+    if (state === HashLockState.Bypassing) {
+      counters[Mark.EndingHashLockMet]++
+      return this.send(toPlainWrite(vios, placement, vio), vio)
+    }
     this.join(lock, vio)
     if (state === HashLockState.Deduping) return this.share(lock, vio)
     locks.wait(lock, vio)
@@ -121,9 +125,10 @@ export class HashZone implements Zone {
 
   /** The agent must not linger in the packer while somebody waits; if it is there already, it is to be taken out. */
   private hurry(lock: number, waiter: VioIndex): void {
-    const { vios } = this.context
+    const { vios, counters } = this.context
     const agent = this.locks.agent[lock]
     if (!cancelCompression(vios.compression, agent)) return
+    counters[Mark.HashWaiterEvicts]++
     vios.lockHolder[waiter] = agent
     this.send(toEviction, waiter)
   }
@@ -155,20 +160,25 @@ export class HashZone implements Zone {
    * references are claimed already and the block is to stay locked until they are made; the last one ends the lock.
    */
   private fail(lock: number, vio: VioIndex): void {
-    const { vios, placement } = this.context
+    const { vios, placement, counters } = this.context
     const { locks } = this
     const state: HashLockState = locks.state[lock]
     if (state === HashLockState.Bypassing) return this.leave(lock, vio)
     if (state === HashLockState.Deduping) {
+      counters[Mark.SharerFails]++
       if (locks.memberCount[lock] > 1) return this.leave(lock, vio)
       locks.agent[lock] = vio
     }
     assert(locks.agent[lock] === vio, 'whoever waits does not fail')
     locks.enter(lock, HashLockState.Bypassing)
     for (let waiter = locks.shiftWaiter(lock); waiter !== NO_VIO; waiter = locks.shiftWaiter(lock)) {
+      counters[Mark.WaiterOfFailedAgent]++
       this.send(toPlainWrite(vios, placement, waiter), waiter)
     }
-    if (locks.duplicateLock[lock] !== NO_PBN_LOCK) return this.sendToUnlock(lock, vio)
+    if (locks.duplicateLock[lock] !== NO_PBN_LOCK) {
+      counters[Mark.FailedLockUnlocks]++
+      return this.sendToUnlock(lock, vio)
+    }
     locks.agent[lock] = NO_VIO
     this.leave(lock, vio)
   }
@@ -176,9 +186,10 @@ export class HashZone implements Zone {
   // Querying: does the index know these data? The agent's own block is offered.
 
   private startQuerying(lock: number, agent: VioIndex): void {
-    const { vios } = this.context
+    const { vios, counters } = this.context
     this.locks.enter(lock, HashLockState.Querying)
     const own = vios.allocatedPbn[agent]
+    if (own === ZERO_BLOCK) counters[Mark.QueryWithoutOffer]++
     const kind = own === ZERO_BLOCK ? IndexRequestKind.Query : IndexRequestKind.Post
     if (this.mayAsk && this.queries.ask(agent, kind, own, MappingState.Uncompressed)) return
     this.startWithoutAdvice(lock, agent)
@@ -190,9 +201,12 @@ export class HashZone implements Zone {
   }
 
   private answered(row: number): void {
-    const { vios } = this.context
+    const { vios, counters } = this.context
     const vio = this.queries.answered(row)
-    if (vio === NO_VIO) return this.finishDrain()
+    if (vio === NO_VIO) {
+      counters[Mark.LateAnswers]++
+      return this.finishDrain()
+    }
     const lock = vios.hashLock[vio]
     assert(this.locks.agent[lock] === vio, 'an answer is for an agent')
     if (this.locks.state[lock] === HashLockState.Updating) this.finishUpdating(lock, vio)
@@ -279,6 +293,7 @@ export class HashZone implements Zone {
       locks.verified[lock] = 1
       return this.startDeduping(lock, agent, false)
     }
+    if (equal) counters[Mark.DuplicateWithoutReference]++
     vios.isDuplicate[agent] = 0
     locks.updateAdvice[lock] = 1
     this.startUnlocking(lock, agent)
@@ -330,7 +345,7 @@ export class HashZone implements Zone {
   private fork(old: number, vio: VioIndex): void {
     const { vios, counters } = this.context
     const { locks } = this
-    counters[Counter.HashRollOvers]++
+    counters[Mark.HashRollOvers]++
     const lock = locks.replace(old)
     // One of the two places is enough for the index, and the old one takes no more references for now.
     locks.updateAdvice[old] = 0
@@ -366,7 +381,7 @@ export class HashZone implements Zone {
   }
 
   private finishUnlocking(agent: VioIndex): void {
-    const { vios } = this.context
+    const { vios, counters } = this.context
     const { locks } = this
     const lock = vios.hashLock[agent]
     assert(lock !== NO_LOCK && locks.agent[lock] === agent, 'an agent gives the share back')
@@ -384,6 +399,7 @@ export class HashZone implements Zone {
     // Without a lock on it the block may change at once.
     locks.verified[lock] = 0
     if (!locks.hasWaiters(lock)) return this.finish(lock, agent)
+    counters[Mark.HashLockHandedOn]++
     const successor = locks.shiftWaiter(lock)
     locks.agent[lock] = successor
     this.leave(lock, agent)
@@ -393,16 +409,18 @@ export class HashZone implements Zone {
   // Writing: the agent stores the data, packed or plain.
 
   private startWriting(lock: number): void {
-    const { vios, placement } = this.context
+    const { vios, placement, counters } = this.context
     const { locks } = this
     locks.enter(lock, HashLockState.Writing)
     let agent = locks.agent[lock]
     if (vios.allocatedPbn[agent] === ZERO_BLOCK) {
       agent = locks.swapAgent(lock, vios.allocatedPbn)
       if (agent === NO_VIO) {
+        counters[Mark.NoAgentHasBlock]++
         vios.fail(locks.agent[lock], Status.NoSpace)
         return this.fail(lock, locks.agent[lock])
       }
+      counters[Mark.AgentReplaced]++
     }
     assert(vios.duplicateLock[agent] === NO_PBN_LOCK, 'an agent that starts to write holds no share')
     vios.isDuplicate[agent] = 0
@@ -462,8 +480,9 @@ export class HashZone implements Zone {
 
   private finishUpdating(lock: number, agent: VioIndex): void {
     this.locks.updateAdvice[lock] = 0
-    if (this.locks.hasWaiters(lock)) this.startDeduping(lock, agent, true)
-    else this.letGo(lock, agent)
+    if (!this.locks.hasWaiters(lock)) return this.letGo(lock, agent)
+    this.context.counters[Mark.HashLockJoinedLate]++
+    this.startDeduping(lock, agent, true)
   }
 
   // The end.

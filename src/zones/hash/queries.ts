@@ -18,6 +18,7 @@ import {
   type IndexRequestKind,
 } from '../../vio/dedupe-contexts.js'
 import { IndexPlacement } from '../../vio/index-placement.js'
+import { Mark } from '../../vio/marks.js'
 import { HashOp, hop, IndexOp } from '../../vio/opcodes.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
 
@@ -56,7 +57,7 @@ export class Queries {
     const { contexts, vios, counters, post } = this.context
     const entry = this.free.take()
     if (entry === NONE_FREE) {
-      counters[Counter.QueriesSkipped]++
+      counters[Mark.QueriesSkipped]++
       counters[Counter.DedupeAdviceTimeouts]++
       return false
     }
@@ -105,7 +106,10 @@ export class Queries {
     for (let entry = this.open.first(OPEN); entry !== NO_ENTRY; entry = this.open.next(entry)) {
       if (this.expiry(entry) > post.nowMs) break
       // Lost to the index: the answer is on its way here.
-      if (!contexts.swap(this.firstRow + entry, ContextState.Pending, ContextState.TimedOut)) continue
+      if (!contexts.swap(this.firstRow + entry, ContextState.Pending, ContextState.TimedOut)) {
+        counters[Mark.AnswerBeatsDeadline]++
+        continue
+      }
       this.open.remove(entry)
       counters[Counter.DedupeAdviceTimeouts]++
       return this.vios[entry]

@@ -22,6 +22,7 @@ import { Status } from '../../base/status.js'
 import { MAXIMUM_SEQUENCE } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { AdminCommand, AdminOp, BioOp, hop, JournalOp, LogicalOp, PhysicalOp } from '../../vio/opcodes.js'
 import { IoFlag, IoKind, MappingState } from '../../vio/vio-table.js'
 import {
@@ -136,7 +137,10 @@ export class JournalZone implements Zone {
     if (this.readOnly) return false
     if (ring.availableEntries === 0) return this.starve()
     if (tail.active !== NO_SLOT) return true
-    if (!tail.hasFree) return false
+    if (!tail.hasFree) {
+      this.context.counters[Mark.JournalTailBusy]++
+      return false
+    }
     if (!ring.hasBlock) return this.starve()
     if (ring.tail > MAXIMUM_SEQUENCE) {
       this.fail(Status.SequenceExhausted)
@@ -158,7 +162,7 @@ export class JournalZone implements Zone {
     const { boards, counters } = this.context
     const sequence = this.ring.open()
     this.tail.open(sequence)
-    if (this.ring.position(sequence) === 0) counters[Counter.JournalWraps]++
+    if (this.ring.position(sequence) === 0) counters[Mark.JournalWraps]++
     boards.era = sequence
     this.eraAdvanced = true
     this.commitsDue = true
@@ -289,7 +293,8 @@ export class JournalZone implements Zone {
 
   /** The entry will never be durable. Without a sequence the logical zone knows that nothing was journaled. */
   private refuse(vio: VioIndex, isTree = this.tail.isTreeEntry(vio)): void {
-    const { placement, post, vios } = this.context
+    const { placement, post, vios, counters } = this.context
+    counters[Mark.JournalEntryRefused]++
     vios.fail(vio, Status.ReadOnly)
     vios.decrementStatus[vio] = Status.ReadOnly
     vios.journalSequence[vio] = 0
@@ -300,8 +305,11 @@ export class JournalZone implements Zone {
 
   private locksReleased(): void {
     // Seen first: a lock that goes while the heads are moved makes a notice of its own.
-    this.context.journalLocks.noticeSeen()
-    if (this.state !== JournalState.Quiescent) {
+    const { journalLocks, counters } = this.context
+    journalLocks.noticeSeen()
+    if (this.state === JournalState.Quiescent) {
+      counters[Mark.LocksReleasedAtRest]++
+    } else {
       this.commitsDue = true
       this.reap()
     }
@@ -326,7 +334,7 @@ export class JournalZone implements Zone {
     if (vios.status[this.flushVio] !== Status.Success) this.fail(vios.status[this.flushVio])
     if (!this.readOnly) {
       this.ring.moveHeads()
-      counters[Counter.JournalReaps]++
+      counters[Mark.JournalReaps]++
       this.commitsDue = true
       this.assignEntries()
       this.reap()
@@ -375,7 +383,10 @@ export class JournalZone implements Zone {
     if (this.state !== JournalState.Draining) return
     if (this.reaping || this.writes > 0 || this.tail.hasWaiters) return
     // A notice that is under way would find the journal still.
-    if (this.context.journalLocks.noticePending) return
+    if (this.context.journalLocks.noticePending) {
+      this.context.counters[Mark.DrainAwaitsNotice]++
+      return
+    }
     if (this.saving) {
       while (this.tail.count > 0) this.retire(this.tail.slot(0))
       this.context.boards.journalNext = this.readOnly ? this.ring.head : this.ring.tail

@@ -21,6 +21,7 @@ import { NO_WAITER, WaitQueues } from '../../base/wait-queue.js'
 import { readEntryPbn, readEntryState, writeEntry } from '../../format/block-map-page.js'
 import { ENTRIES_PER_PAGE } from '../../format/constants.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp, type Hop, hop, LogicalOp, PhysicalOp } from '../../vio/opcodes.js'
 import { IoKind, MappingState, VioFlag } from '../../vio/vio-table.js'
 import { treeToJournal } from '../../vio/write-path.js'
@@ -58,9 +59,8 @@ export class BlockMap {
   private readonly wake = (row: number): void => {
     const vio = row as VioIndex
     if (this.wakeStatus === Status.Success) return this.goOn(vio, this.foundLeaf)
-    const spared = this.wakeStatus === Status.NoSpace && this.needsNoLeaf(vio)
-    if (spared) return this.found(vio, ZERO_BLOCK)
     const isOwn = this.wakeStatus === Status.NoSpace || this.context.vios.isRead(vio)
+    assert(this.wakeStatus !== Status.NoSpace || !this.needsNoLeaf(vio), 'who waits for a new page wants one')
     this.fail(vio, isOwn ? this.wakeStatus : Status.ReadOnly)
   }
 
@@ -126,10 +126,11 @@ export class BlockMap {
 
   /** A block for a new page is there, or not. */
   allocated(vio: VioIndex): void {
-    const { vios, post } = this.context
+    const { vios, post, counters } = this.context
     const status = vios.status[vio]
     if (status !== Status.Success) {
-      if (status !== Status.NoSpace) this.seeker.fatal(status)
+      if (status === Status.NoSpace) counters[Mark.NoBlockForTreePage]++
+      else this.seeker.fatal(status)
       return this.settle(vio, status, ZERO_BLOCK)
     }
     const lbn = vios.lbn[vio]
@@ -152,7 +153,10 @@ export class BlockMap {
     // What was journaled is no longer the vio's to give back.
     if (sequence !== 0) vios.allocatedPbn[vio] = ZERO_BLOCK
     if (status !== Status.Success) {
-      if (sequence !== 0) journalLocks.entryTaken(sequence)
+      if (sequence !== 0) {
+        counters[Mark.TreePageUncounted]++
+        journalLocks.entryTaken(sequence)
+      }
       this.seeker.fatal(status)
       return this.settle(vio, status, ZERO_BLOCK)
     }
@@ -165,7 +169,7 @@ export class BlockMap {
     writeEntry(this.forest.bytes(parent), this.forest.at(parent), slot, place, MappingState.Uncompressed)
     this.seeker.treeTouched(parent, vio)
     journalLocks.entryTaken(sequence)
-    counters[Counter.TreePagesAllocated]++
+    counters[Mark.TreePagesAllocated]++
     if (child > 0) this.forest.create(this.forest.row(lbn, child), place)
     this.settle(vio, Status.Success, place)
   }

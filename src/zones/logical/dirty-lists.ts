@@ -17,6 +17,7 @@ import { assert } from '../../base/assert.js'
 import type { SequenceNumber } from '../../base/ids.js'
 import { IntrusiveLists, NO_ENTRY } from '../../base/intrusive-list.js'
 import type { ZoneJournalLocks } from '../../vio/journal-locks.js'
+import { Mark } from '../../vio/marks.js'
 
 enum Place {
   Clean = 0,
@@ -47,6 +48,8 @@ export class DirtyLists {
     rows: number,
     private readonly age: number,
     private readonly journalLocks: ZoneJournalLocks,
+    /** The zone's row. */
+    private readonly counters: Float64Array,
   ) {
     this.lists = new IntrusiveLists(rows, age + 3)
     this.expired = age
@@ -110,8 +113,12 @@ export class DirtyLists {
     if (place === Place.Clean || (place === Place.Aging && older)) {
       // Another path than the era's notice may bring the first word of a new block, or the last of an old one.
       this.advance(sequence)
-      if (sequence < this.oldest) this.move(row, Place.Expired, this.expired)
-      else this.move(row, Place.Aging, sequence % this.age)
+      if (sequence < this.oldest) {
+        this.counters[Mark.EntryOfExpiredEra]++
+        this.move(row, Place.Expired, this.expired)
+      } else {
+        this.move(row, Place.Aging, sequence % this.age)
+      }
     } else if (place === Place.Flushing || place === Place.Ready) {
       this.retouched[row] = 1
     }
@@ -144,8 +151,12 @@ export class DirtyLists {
   /** The flush is done: its rows may be written. */
   flushed(): void {
     for (let row = this.lists.shift(this.flushing); row !== NO_ENTRY; row = this.lists.shift(this.flushing)) {
-      if (this.retouched[row] !== 0) this.move(row, Place.Expired, this.expired)
-      else this.move(row, Place.Ready, this.ready)
+      if (this.retouched[row] !== 0) {
+        this.counters[Mark.PageChangedDuringFlush]++
+        this.move(row, Place.Expired, this.expired)
+      } else {
+        this.move(row, Place.Ready, this.ready)
+      }
     }
   }
 
@@ -163,6 +174,7 @@ export class DirtyLists {
   firstReady(): number {
     for (let row = this.lists.first(this.ready); row !== NO_ENTRY; row = this.lists.first(this.ready)) {
       if (this.retouched[row] === 0) return row
+      this.counters[Mark.PageChangedAfterFlush]++
       this.move(row, Place.Expired, this.expired)
     }
     return NO_ENTRY
@@ -187,6 +199,7 @@ export class DirtyLists {
 
   /** The write failed: the row is dirty as before. It will not be written again, the volume is read-only. */
   writeFailed(row: number): void {
+    this.counters[Mark.PageWriteFailed]++
     const old = this.writingLocks[row]
     this.writingLocks[row] = 0
     this.writes--

@@ -19,6 +19,7 @@ import { toCleanup } from '../../vio/cleanup-path.js'
 import { cancelCompression, resetCompression } from '../../vio/compression.js'
 import { Counter } from '../../vio/counters.js'
 import { LockKind, ZoneJournalLocks } from '../../vio/journal-locks.js'
+import { Mark } from '../../vio/marks.js'
 import {
   AdminCommand,
   BioOp,
@@ -104,7 +105,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private readonly ownRelease: Hop
 
   constructor(private readonly context: ZoneContext) {
-    const { vios, shape, zone, counts, boards, post } = context
+    const { vios, shape, zone, counts, boards, post, counters } = context
     this.locks = new LbnLocks(vios.waiterNext, shape.dataVios)
     const oldestAdvanced = hop(FlushOp.OldestAdvanced, 0)
     this.generations = new FlushGenerations(zone, boards, shape.flushVios, () =>
@@ -118,7 +119,7 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     this.mapVios = new MapVios(context.pools.logical[zone])
     this.blockMap = new BlockMap(context, this.forest, this.mapVios, this)
     const leaves = cachePagesPerZone(shape.cachePages, counts.logical)
-    this.dirtyLists = new DirtyLists(leaves + this.forest.rows, shape.blockMapAge, journalLocks)
+    this.dirtyLists = new DirtyLists(leaves + this.forest.rows, shape.blockMapAge, journalLocks, counters)
     this.cache = new PageCache(context, this.dirtyLists, this)
     this.writeOut = new WriteOut(context, this.dirtyLists, this.cache, this.forest, this.mapVios, this)
     this.allocationZoneNow = zone % counts.physical
@@ -207,14 +208,15 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   private readFrom(holder: VioIndex, vio: VioIndex): void {
     const { vios, native, counters } = this.context
     native.copy(vios.dataAt(vio), vios.dataAt(holder), BLOCK_SIZE)
-    counters[Counter.ReadsServedFromWriters]++
+    counters[Mark.ReadsServedFromWriters]++
     this.goHome(vio, Status.Success)
   }
 
   /** A holder that others wait for does not linger in the packer. */
   private hurry(holder: VioIndex, waiter: VioIndex): void {
-    const { vios, post } = this.context
+    const { vios, post, counters } = this.context
     if (vios.isRead(holder) || !cancelCompression(vios.compression, holder)) return
+    counters[Mark.LbnWaiterEvicts]++
     vios.lockHolder[waiter] = holder
     post.send(toEviction, waiter)
   }
@@ -271,8 +273,11 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   // Reads, and the first half of partial writes.
 
   private readData(vio: VioIndex, page: number): void {
-    const { vios, placement, post } = this.context
-    if (this.outdated.size > 0 && this.outdated.has(vios.lbn[vio])) return this.fail(vio, Status.ReadOnly)
+    const { vios, placement, post, counters } = this.context
+    if (this.outdated.size > 0 && this.outdated.has(vios.lbn[vio])) {
+      counters[Mark.OutdatedReadRefused]++
+      return this.fail(vio, Status.ReadOnly)
+    }
     if (!this.readEntry(vio, page) && vios.isRead(vio)) return this.fail(vio, Status.BadMapping)
     if (vios.mappedPbn[vio] === ZERO_BLOCK) return this.readZeros(vio)
     post.send(toMappedRead(vios, placement, vio), vio)
@@ -372,10 +377,13 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
 
   /** The journal entry has done its duty: the page holds the block now, or the volume is read-only. */
   private leaveEntry(vio: VioIndex): void {
-    const { vios, journalLocks } = this.context
+    const { vios, journalLocks, counters } = this.context
     journalLocks.entryTaken(vios.journalSequence[vio])
     const isEntered = vios.status[vio] === Status.Success
-    if (!isEntered && vios.mappedPbn[vio] !== ZERO_BLOCK) this.outdated.add(vios.lbn[vio])
+    if (!isEntered && vios.mappedPbn[vio] !== ZERO_BLOCK) {
+      counters[Mark.MappingOutdated]++
+      this.outdated.add(vios.lbn[vio])
+    }
     this.cleanUp(vio)
   }
 
@@ -402,8 +410,12 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
   }
 
   pageFailed(vio: VioIndex, status: Status): void {
-    this.context.vios.fail(vio, status)
-    if (this.wants[vio] === Want.Patch) return this.patched(vio)
+    const { vios, counters } = this.context
+    vios.fail(vio, status)
+    if (this.wants[vio] === Want.Patch) {
+      counters[Mark.PatchRefused]++
+      return this.patched(vio)
+    }
     if (this.wants[vio] === Want.Update) this.leaveEntry(vio)
     else this.cleanUp(vio)
   }
@@ -493,7 +505,10 @@ export class LogicalZone implements Zone, SlotSeeker, PageUser {
     const status = vios.status[vio]
     if (status === Status.Success) return
     // On the board before the vio leaves its generation: the flush that waits for it is to know.
-    if (vios.acknowledged[vio] !== 0) boards.loseWrite()
+    if (vios.acknowledged[vio] !== 0) {
+      counters[Mark.AcknowledgedWriteLost]++
+      boards.loseWrite()
+    }
     if (status === Status.ReadOnly) counters[Counter.ReadOnlyErrors]++
     if (vios.acknowledged[vio] !== 0 || status === Status.ReadOnly) this.fatal(status)
   }

@@ -24,6 +24,7 @@ import { NO_WAITER, WaitQueues } from '../../base/wait-queue.js'
 import { formatPage, judgePage, PageVerdict } from '../../format/block-map-page.js'
 import { BLOCK_SIZE } from '../../format/constants.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { isRebuild } from '../../vio/volume.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
 import type { DirtyLists } from './dirty-lists.js'
@@ -149,6 +150,7 @@ export class PageCache {
       const state = this.states[page]
       if (state === PageState.Incoming || (state === PageState.Outgoing && writable)) {
         counters[Counter.BlockMapWaitForPage]++
+        if (state === PageState.Outgoing) counters[Mark.OutgoingPageAwaited]++
         this.waiters.push(page, vio)
         return PAGE_WAITS
       }
@@ -160,6 +162,7 @@ export class PageCache {
     const first = this.wanted.get(place)
     if (first !== NONE) {
       counters[Counter.BlockMapDiscardRequired]++
+      counters[Mark.RoomAwaitedTogether]++
       this.followers.push(first, vio)
       return PAGE_WAITS
     }
@@ -208,6 +211,7 @@ export class PageCache {
         this.lists.remove(page)
         this.evict(page)
       } else {
+        counters[Mark.DirtyPageEvicted]++
         this.evicted[page] = 1
         this.evictions++
         this.dirtyLists.expire(page)
@@ -282,6 +286,7 @@ export class PageCache {
   /** A page could not be written, or will not be. Whoever wants to change it is refused. */
   notWritten(page: number): void {
     assert(this.readOnly, 'an outgoing page stays dirty only in read-only mode')
+    this.context.counters[Mark.PageKeptDirty]++
     this.comeBack(page, PageState.Dirty)
     this.serve(page, Status.Success)
   }
@@ -328,7 +333,7 @@ export class PageCache {
 
   /** Binds a clean page that is on no list to the page number that is wanted most urgently. */
   private evict(page: number): void {
-    this.context.counters[Counter.PageEvictions]++
+    this.context.counters[Mark.PageEvictions]++
     this.byPbn.remove(this.places[page])
     this.give(page)
   }
@@ -356,6 +361,7 @@ export class PageCache {
 
   /** Every page is dirty and none will be written. */
   private refuseRoom(): void {
+    this.context.counters[Mark.RoomRefused]++
     this.wakeStatus = Status.ReadOnly
     for (
       let vio = this.waiters.shift(this.roomQueue);

@@ -13,6 +13,7 @@ import { NO_ENTRY } from '../../base/intrusive-list.js'
 import { Status } from '../../base/status.js'
 import { isPageInitialized, setPageInitialized } from '../../format/block-map-page.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp, type Hop, hop, LogicalOp } from '../../vio/opcodes.js'
 import { IoFlag, IoKind } from '../../vio/vio-table.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
@@ -103,7 +104,11 @@ export class WriteOut {
     const at = vios.ioAt[vio]
     if (!isPageInitialized(arena, at)) {
       // What is on disk so far stands for an empty page.
-      if (this.readOnly) return this.giveUp(vio, row)
+      if (this.readOnly) {
+        counters[Mark.SecondWriteDropped]++
+        return this.giveUp(vio, row)
+      }
+      counters[Mark.PageWrittenTwice]++
       setPageInitialized(arena, at, true)
       if (row >= this.cache.pages) {
         const page = row - this.cache.pages

@@ -18,6 +18,7 @@ import type { Zone } from '../../reactor/zone.js'
 import { toCleanup } from '../../vio/cleanup-path.js'
 import { advanceCompression, CompressionStage, mayCompress } from '../../vio/compression.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { AdminCommand, PackerOp } from '../../vio/opcodes.js'
 import { toPackedWrite, toPlainWrite } from '../../vio/write-path.js'
 import { phaseDone, type ZoneContext } from '../../vio/zone-context.js'
@@ -65,12 +66,15 @@ export class PackerZone implements Zone {
   }
 
   private pack(vio: VioIndex): void {
-    const { vios, placement, post } = this.context
+    const { vios, placement, post, counters } = this.context
     if (vios.status[vio] !== Status.Success) return post.send(toCleanup(vios, placement, vio), vio)
     assert(vios.allocatedPbn[vio] !== ZERO_BLOCK, 'whoever may carry a packed block has a place for it')
     const bin = this.mayPack(vio) ? this.bins.select(vios.fragmentSize[vio]) : NO_BIN
     if (bin === NO_BIN) return this.writePlain(vio)
-    if (advanceCompression(vios.compression, vio) !== CompressionStage.Packing) return this.writePlain(vio)
+    if (advanceCompression(vios.compression, vio) !== CompressionStage.Packing) {
+      counters[Mark.PackingForbidden]++
+      return this.writePlain(vio)
+    }
     this.putInto(bin, vio)
   }
 
@@ -85,10 +89,14 @@ export class PackerZone implements Zone {
 
   private putInto(bin: number, vio: VioIndex): void {
     const { bins } = this
-    const size = this.context.vios.fragmentSize[vio]
-    if (bins.freeBytes(bin) < size) this.empty(bin)
+    const { vios, counters } = this.context
+    const size = vios.fragmentSize[vio]
+    if (bins.freeBytes(bin) < size) {
+      counters[Mark.BinMakesRoom]++
+      this.empty(bin)
+    }
     bins.add(bin, vio, size)
-    this.context.counters[Counter.CompressedFragmentsInPacker]++
+    counters[Counter.CompressedFragmentsInPacker]++
     if (bins.isFull(bin)) this.empty(bin)
     bins.settle(bin)
   }
@@ -99,7 +107,10 @@ export class PackerZone implements Zone {
     const agent = this.takeFrom(bin)
     if (agent === NO_VIO) return
     let client = this.takeFrom(bin)
-    if (client === NO_VIO) return this.writePlain(agent)
+    if (client === NO_VIO) {
+      counters[Mark.LoneFragment]++
+      return this.writePlain(agent)
+    }
 
     const block = vios.compressedAt(agent)
     openCompressedBlock(arena, block)
@@ -137,6 +148,7 @@ export class PackerZone implements Zone {
         counters[Counter.CompressedFragmentsInPacker]--
         return vio
       }
+      counters[Mark.FragmentCanceled]++
       this.bins.cancel(vio)
     }
   }
@@ -154,7 +166,7 @@ export class PackerZone implements Zone {
     const holder = vios.lockHolder[canceler]
     this.bins.remove(holder, vios.fragmentSize[holder])
     counters[Counter.CompressedFragmentsInPacker]--
-    counters[Counter.PackerEvictions]++
+    counters[Mark.PackerEvictions]++
     this.writePlain(holder)
     this.finishDrain()
   }

@@ -18,6 +18,7 @@ import { SLAB_SUMMARY_BLOCKS } from '../../format/constants.js'
 import type { Zone } from '../../reactor/zone.js'
 import { afterAllocationLock, toCleanup } from '../../vio/cleanup-path.js'
 import { LockKind, ZoneJournalLocks } from '../../vio/journal-locks.js'
+import { Mark } from '../../vio/marks.js'
 import {
   AdminCommand,
   BioOp,
@@ -169,9 +170,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
       case PhysicalOp.ReleaseAllocation:
         return this.releaseAllocation(vio)
       case PhysicalOp.CommitTails:
-        // The journal may have asked before it was drained itself; it asks again when it is resumed.
-        if (!this.isNormal) return
-        return commitTailsUpTo(this, this.slabs, this.context.boards.wantedLock)
+        return this.commitTails()
       case PhysicalOp.SlabJournalRead:
         return this.scrubber.journalRead(vio)
       case PhysicalOp.SlabJournalWritten:
@@ -250,7 +249,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
    * whose scrubber may yet find something. False when there is no hope left.
    */
   private tryElsewhere(vio: VioIndex, op: PhysicalOp.Allocate | PhysicalOp.AllocateTree): boolean {
-    const { vios, counts, post, zone } = this.context
+    const { vios, counts, post, zone, counters } = this.context
     vios.allocationTries[vio]++
     if (vios.allocationWaits[vio] === 0 && vios.allocationTries[vio] >= counts.physical) {
       vios.allocationWaits[vio] = 1
@@ -258,6 +257,7 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
     }
     if (vios.allocationWaits[vio] === 1) {
       if (this.scrubber.isWorking) {
+        counters[Mark.AllocationAwaitsScrubber]++
         this.isForTree[vio] = op === PhysicalOp.AllocateTree ? 1 : 0
         this.allocationWaiters.push(0, vio)
         return true
@@ -292,20 +292,32 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
 
   /** A share of a read lock on a block that advice points at: its row, or -1 if the block cannot be shared. */
   private lockForReading(block: Pbn): number {
-    assert(this.context.placement.isDataBlock(block), 'advice names a data block')
+    const { placement, counters } = this.context
+    assert(placement.isDataBlock(block), 'advice names a data block')
     const slab = this.slabOf(block)
     const sbn = block - slab.origin
-    if (!slab.isRebuilt || !slab.counts.isInMemory) return -1
+    if (!slab.isRebuilt || !slab.counts.isInMemory) {
+      counters[Mark.AdviceWithoutCount]++
+      return -1
+    }
     const limit = slab.counts.available(sbn)
-    if (limit === 0) return -1
+    if (limit === 0) {
+      counters[Mark.AdviceOnFullBlock]++
+      return -1
+    }
     let lock = this.locks.find(block)
     if (lock === NO_LOCK) {
       const isFree = slab.counts.count(sbn) === 0
-      if (isFree) slab.counts.makeProvisional(sbn)
+      if (isFree) {
+        counters[Mark.AdviceOnFreeBlock]++
+        slab.counts.makeProvisional(sbn)
+      }
       lock = this.locks.openRead(block, limit, isFree)
-    } else {
+    } else if (this.locks.kind(lock) !== PbnLockKind.Read) {
       // Whoever writes a block has not written it yet, for all we know.
-      if (this.locks.kind(lock) !== PbnLockKind.Read) return -1
+      counters[Mark.AdviceOnBlockBeingWritten]++
+      return -1
+    } else {
       this.locks.share(lock)
     }
     return this.locks.row(lock)
@@ -326,12 +338,13 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
 
   /** A packed block is at rest: each member of the batch gets a share of its lock and a reference to come. */
   private sharePacked(agent: VioIndex): void {
-    const { vios, post, placement, shape } = this.context
+    const { vios, post, placement, shape, counters } = this.context
     const isWritten = vios.status[agent] === Status.Success
     const block = vios.allocatedPbn[agent]
     const lock = this.locks.find(block)
     assert(lock !== NO_LOCK, 'the agent holds the lock of the packed block')
     if (isWritten) this.locks.downgrade(lock, shape.maximumReferences)
+    else counters[Mark.PackedWriteFails]++
     // Clients first: the agent's own share keeps the lock while they get theirs.
     let client = vios.packedNext[agent]
     while (client !== NO_VIO) {
@@ -380,6 +393,13 @@ export class PhysicalZone implements Zone, ScrubberKeeper, RebuildKeeper {
     }
     this.isForTree[vio] = 0
     this.journalEntry(this.slabOf(block), vio * 2)
+  }
+
+  /** The journal may have asked before it was drained itself; it asks again when it is resumed. */
+  private commitTails(): void {
+    const { boards, counters } = this.context
+    if (this.isNormal) commitTailsUpTo(this, this.slabs, boards.wantedLock)
+    else counters[Mark.CommitAskedAtRest]++
   }
 
   private journalEntry(slab: Slab, row: number): void {

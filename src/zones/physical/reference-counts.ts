@@ -41,6 +41,7 @@ import {
   unpackReferenceBlock,
 } from '../../format/reference-block.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp, hop, PhysicalOp } from '../../vio/opcodes.js'
 import { IoFlag, IoKind } from '../../vio/vio-table.js'
 import { VioUse } from './metadata-vios.js'
@@ -313,6 +314,7 @@ export class ReferenceCounts {
     const lock = this.lockToRelease[block]
     this.lockToRelease[block] = NO_JOURNAL_LOCK
     if (this.dirty[block] === 1) {
+      keeper.context.counters[Mark.CountsChangedWhileWritten]++
       this.dirtyList.append(0, block)
       this.dirtyCount++
     }
@@ -382,7 +384,10 @@ export class ReferenceCounts {
         }
         const lock = locks.find(block)
         if (lock !== NO_LOCK) {
-          if (count === 1) locks.assignProvisional(lock)
+          if (count === 1) {
+            context.counters[Mark.LockedBlockUnreferenced]++
+            locks.assignProvisional(lock)
+          }
           this.counters[sbn] = REFERENCE_PROVISIONAL
           return true
         }

@@ -27,6 +27,7 @@ import {
   readSlabJournalEntrySbn,
   readSlabJournalSequence,
 } from '../../format/slab-journal-block.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp, hop, PhysicalOp } from '../../vio/opcodes.js'
 import { IoKind } from '../../vio/vio-table.js'
 import { LoadKind } from '../../vio/volume.js'
@@ -138,6 +139,7 @@ export class Scrubber {
   /** Finishes the slab at hand, then stops. True if there is nothing to finish; else the keeper will hear. */
   stop(): boolean {
     this.isStopping = this.phase !== Phase.Idle
+    if (this.isStopping) this.keeper.context.counters[Mark.ScrubberStopped]++
     return !this.isStopping
   }
 
@@ -231,6 +233,7 @@ export class Scrubber {
       this.tailsFound(Status.ReadOnly)
       return
     }
+    if (this.slab !== null) this.keeper.context.counters[Mark.ScrubAbandoned]++
     this.phase = Phase.Idle
     this.slab = null
     this.nextSlab()
@@ -373,7 +376,7 @@ export class Scrubber {
   }
 
   private applyWindow(slab: Slab): void {
-    const { vios } = this.keeper.context
+    const { vios, counters } = this.keeper.context
     for (let sequence = this.windowStart; sequence < this.end; sequence++) {
       const at = sequence - this.windowStart
       const status = this.apply(slab, sequence, vios.bufferAt(this.window[at] as VioIndex))
@@ -384,6 +387,7 @@ export class Scrubber {
       }
     }
     if (this.end < slab.journal.tail) {
+      counters[Mark.ReplayInWindows]++
       this.startWindow(slab, this.end)
     } else if (slab.counts.isNewerThan(this.end - 1, this.lastIndex)) {
       this.fail(Status.ReferenceCountInvalid)
@@ -395,7 +399,7 @@ export class Scrubber {
 
   /** Applies the entries of one journal block to the counters that lack them. */
   private apply(slab: Slab, sequence: SequenceNumber, at: number): Status {
-    const { arena, volume } = this.keeper.context
+    const { arena, volume, counters } = this.keeper.context
     if (
       !isSlabJournalBlock(arena, at, volume.nonceLow, volume.nonceHigh) ||
       readSlabJournalSequence(arena, at) !== sequence
@@ -409,7 +413,10 @@ export class Scrubber {
       if (sbn >= volume.slabDataBlocks) return Status.JournalOrder
       const sector = referenceBlockOf(sbn) * SECTORS_PER_BLOCK + referenceSectorOf(sbn)
       const committed = this.pointSequences[sector]
-      if (committed > sequence || (committed === sequence && this.pointIndices[sector] >= index)) continue
+      if (committed > sequence || (committed === sequence && this.pointIndices[sector] >= index)) {
+        counters[Mark.EntryKnownToCounts]++
+        continue
+      }
       const isMap = isSlabJournalMapIncrement(arena, at, index)
       const isIncrement = isSlabJournalIncrement(arena, at, index)
       const change = isMap ? Change.MapIncrement : isIncrement ? Change.Increment : Change.Decrement

@@ -35,6 +35,7 @@ import {
   writeSlabJournalHead,
 } from '../../format/slab-journal-block.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp, hop, PhysicalOp } from '../../vio/opcodes.js'
 import { IoKind } from '../../vio/vio-table.js'
 import { NO_JOURNAL } from './dirty-journals.js'
@@ -162,13 +163,18 @@ export class SlabJournal {
       }
       const isTree = keeper.isTreeEntry(entries.first(queue))
       if (isTree && this.lacksRoomForBitmap) {
+        counters[Mark.TreeEntryClosesBlock]++
         this.commitTail()
         continue
       }
       if (this.length >= volume.slabJournalBlocking) {
         counters[Counter.SlabJournalBlocked]++
-        if (slab.isRebuilt) slab.counts.writeAll()
-        else keeper.promote(slab)
+        if (slab.isRebuilt) {
+          slab.counts.writeAll()
+        } else {
+          counters[Mark.UnscrubbedSlabPromoted]++
+          keeper.promote(slab)
+        }
         break
       }
       if (this.entryCount === 0 && !this.startBlock()) break
@@ -190,7 +196,11 @@ export class SlabJournal {
     recoveryIndex: number,
   ): boolean {
     const { keeper, slab } = this
-    if (keeper.isReadOnly || !this.isNewer(recoverySequence, recoveryIndex)) return true
+    if (keeper.isReadOnly) return true
+    if (!this.isNewer(recoverySequence, recoveryIndex)) {
+      keeper.context.counters[Mark.EntryKnownToSlabJournal]++
+      return true
+    }
     if (slab.isRebuilt) slab.status = SlabStatus.RequiresScrubbing
     if (isTree && this.lacksRoomForBitmap) this.commitTail()
     if (this.isWaitingToCommit || this.isPartialWriteOpen) return false
@@ -219,7 +229,7 @@ export class SlabJournal {
       keeper.settled(slab)
       return
     }
-    const { vios, arena, shape, placement, post, zone } = keeper.context
+    const { vios, arena, shape, placement, post, zone, counters } = keeper.context
     const sequence = this.tail
     const unused = shape.slabJournalEntriesPerBlock - this.entryCount
     writeSlabJournalHead(block, 0, this.head)
@@ -227,6 +237,7 @@ export class SlabJournal {
     const buffer = vios.bufferAt(vio)
     arena.set(block, buffer)
     this.isPartialWriteOpen = !this.isFull
+    if (this.isPartialWriteOpen) counters[Mark.PartialSlabJournalBlock]++
     this.inFlight[this.position] = 1
     this.inFlightCount++
     if (unused > 0) this.adjustLock(this.position, -unused)
@@ -308,6 +319,7 @@ export class SlabJournal {
   /** Has the summary that was written made stable, by the flush that reaping uses too. */
   private makeHeadStable(): void {
     if (this.isReaping) return
+    this.keeper.context.counters[Mark.SlabJournalAwaitsFlush]++
     this.isReaping = true
     this.keeper.vios.request(this.slab.local, VioUse.Reap)
   }
@@ -339,7 +351,7 @@ export class SlabJournal {
         'the head moves forward to the tail',
       )
       this.stableHead = Math.max(this.stableHead, this.flushingHead)
-      if (this.head < this.unreapable) keeper.context.counters[Counter.SlabJournalReaps]++
+      if (this.head < this.unreapable) keeper.context.counters[Mark.SlabJournalReaps]++
       this.head = this.unreapable
     } else {
       keeper.fail(status)
@@ -444,16 +456,16 @@ export class SlabJournal {
     // The head may have moved since the newest block that the summary counts was written; after a crash a replay
     // still starts from the head which that block names.
     if (tail - this.stableHead >= this.size) {
-      if (tail - this.countedHead < this.size) this.makeHeadStable()
-      else assert(this.lastSummarized < tail, 'the summary will count newer blocks')
+      if (tail - this.countedHead < this.size) {
+        this.makeHeadStable()
+      } else {
+        assert(this.lastSummarized < tail, 'the summary will count newer blocks')
+        counters[Mark.SlabJournalAwaitsSummary]++
+      }
       return false
     }
-    if (this.locks[position] > 0) {
-      assert(this.length >= this.size, 'only a full slab journal has locks where its next block goes')
-      counters[Counter.SlabJournalDiskFull]++
-      slab.counts.writeAll()
-      return false
-    }
+    // The blocking threshold lies so far before the end of the ring.
+    assert(this.locks[position] === 0, 'nobody needs what is where the next block goes')
     openSlabJournalBlock(this.block, 0, tail, volume.nonceLow, volume.nonceHigh)
     this.locks[position] = shape.slabJournalEntriesPerBlock + 1
     if (tail === 1 && slab.isRebuilt) this.locks[position] += slab.counts.lockAll(position)
@@ -484,6 +496,7 @@ export class SlabJournal {
     this.append(sbn, !isDecrement, isTree, recoverySequence, recoveryIndex)
     if (!slab.isRebuilt) {
       // The scrubber will find the entry in the journal.
+      keeper.context.counters[Mark.EntryOfUnscrubbedSlab]++
       this.adjustLock(position, -1)
       keeper.entryDone(row, Status.Success)
       return

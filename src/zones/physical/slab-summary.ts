@@ -32,6 +32,7 @@ import {
   writeSummaryEntry,
 } from '../../format/slab-summary.js'
 import { Counter } from '../../vio/counters.js'
+import { Mark } from '../../vio/marks.js'
 import { BioOp, hop, PhysicalOp } from '../../vio/opcodes.js'
 import { IoFlag, IoKind } from '../../vio/vio-table.js'
 import type { ZoneContext } from '../../vio/zone-context.js'
@@ -114,6 +115,7 @@ export class SlabSummary {
     const block = this.blockOf(slab)
     this.waiters.push(block * 2 + 1, slab.local * 2 + user)
     if (this.writing[block] === 0) this.write(block)
+    else this.context.counters[Mark.SummaryChangedWhileWritten]++
   }
 
   /** A block's write has ended. */

@@ -7,6 +7,7 @@ import { IndexStage } from '../../../src/vio/boards.js'
 import { advanceCompression, resetCompression } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
 import { ContextState, IndexRequestKind } from '../../../src/vio/dedupe-contexts.js'
+import { Mark } from '../../../src/vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -140,7 +141,7 @@ describe('a hash zone', () => {
     expect(context.counters[Counter.CurrentDedupeQueries]).to.equal(0)
   }
 
-  const count = (counter: Counter) => context.counters[counter]
+  const count = (counter: Counter | Mark) => context.counters[counter]
 
   describe('new data', () => {
     it('are written where the index was told that they would be', () => {
@@ -182,7 +183,7 @@ describe('a hash zone', () => {
       const second = enter(2)
       writeAndReturn(second)
       left(second)
-      expect(count(Counter.QueriesSkipped)).to.equal(1)
+      expect(count(Mark.QueriesSkipped)).to.equal(1)
       answer()
       writeAndReturn(first)
       left(first)
@@ -424,7 +425,7 @@ describe('a hash zone', () => {
       const sharers = all.slice(1, 1 + 53)
       const rest = all.slice(1 + 53)
       const returns = sharers.map((vio) => share(vio, 200))
-      expect(count(Counter.HashRollOvers)).to.equal(1)
+      expect(count(Mark.HashRollOvers)).to.equal(1)
       // The first who found no reference left writes; those behind it wait for that.
       const writer = rest[0]
       writeAndReturn(writer)
@@ -451,7 +452,7 @@ describe('a hash zone', () => {
       const back = share(first, CANDIDATE)
       const late = enter()
       const later = enter()
-      expect(count(Counter.HashRollOvers)).to.equal(1)
+      expect(count(Mark.HashRollOvers)).to.equal(1)
       back()
       // The old lock has nothing to tell the index.
       unlock(first)
@@ -502,7 +503,7 @@ describe('a hash zone', () => {
       writeAndReturn(all[4])
       answer()
       left(all[4])
-      expect(count(Counter.HashRollOvers)).to.equal(2)
+      expect(count(Mark.HashRollOvers)).to.equal(2)
       quiet()
     })
 

@@ -22,6 +22,7 @@ import { IndexStage } from '../../../src/vio/boards.js'
 import { afterAllocationLock, toCleanup } from '../../../src/vio/cleanup-path.js'
 import { cancelCompression, resetCompression } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
+import type { Mark } from '../../../src/vio/marks.js'
 import {
   AdminOp,
   BioOp,
@@ -74,7 +75,7 @@ const FIRST_BLOCK = 200
 const CANCELERS = 8
 
 export class SharingWorld {
-  readonly counters = (counter: Counter) => this.bench.arena.total(counter)
+  readonly counters = (counter: Counter | Mark) => this.bench.arena.total(counter)
   readonly vios: VioTable
   private readonly context: ZoneContext
   private readonly zones = new Map<number, Zone>()

@@ -1,19 +1,20 @@
 import { expect } from 'chai'
 import { Prng } from '../../../src/base/prng.js'
 import { Counter } from '../../../src/vio/counters.js'
+import { Mark } from '../../../src/vio/marks.js'
 import { SharingWorld } from './sharing-world.js'
 
 describe('sharing, in any order of messages', () => {
   it('maps every write to its own data, within the references of each block, and leaves nothing held', async function () {
     this.timeout(20_000)
     const rare = [
-      Counter.HashRollOvers,
-      Counter.PackerEvictions,
+      Mark.HashRollOvers,
+      Mark.PackerEvictions,
       Counter.CompressedBlocksWritten,
       Counter.DedupeAdviceValid,
       Counter.DedupeAdviceStale,
       Counter.DedupeAdviceTimeouts,
-      Counter.QueriesSkipped,
+      Mark.QueriesSkipped,
       Counter.ConcurrentDataMatches,
       Counter.ConcurrentHashCollisions,
       Counter.IndexEntriesDiscarded,

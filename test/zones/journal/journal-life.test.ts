@@ -6,6 +6,7 @@ import { BLOCK_SIZE } from '../../../src/format/constants.js'
 import * as format from '../../../src/format/recovery-journal-block.js'
 import { Counter } from '../../../src/vio/counters.js'
 import { LockKind, ZoneJournalLocks } from '../../../src/vio/journal-locks.js'
+import { Mark } from '../../../src/vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -275,7 +276,7 @@ describe('the life of a recovery journal', () => {
       for (let round = 1; round <= 3; round++) {
         const entries = 8 * journalBlocks * journalEntriesPerBlock + 1
         world.run(entries)
-        expect(counters[Counter.JournalWraps]).to.be.at.least(7 * round)
+        expect(counters[Mark.JournalWraps]).to.be.at.least(7 * round)
         world.save()
         const { boards, journalLocks } = bench.arena
         for (let block = 0; block < journalBlocks; block++) {
@@ -293,7 +294,7 @@ describe('the life of a recovery journal', () => {
       expect(counters[Counter.JournalEntriesWritten]).to.equal(started)
       expect(counters[Counter.JournalEntriesCommitted]).to.equal(started)
       expect(counters[Counter.JournalBlocksCommitted]).to.equal(counters[Counter.JournalBlocksWritten])
-      expect(counters[Counter.JournalReaps]).to.be.greaterThan(0)
+      expect(counters[Mark.JournalReaps]).to.be.greaterThan(0)
       expect(counters[Counter.JournalCommitsRequested]).to.be.greaterThan(0)
     })
   }

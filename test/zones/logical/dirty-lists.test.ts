@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { NO_ENTRY } from '../../../src/base/intrusive-list.js'
 import { type JournalLockTable, LockKind, ZoneJournalLocks } from '../../../src/vio/journal-locks.js'
+import { ROW_WORDS } from '../../../src/vio/marks.js'
 import { Room } from '../../../src/vio/opcodes.js'
 import { DirtyLists } from '../../../src/zones/logical/dirty-lists.js'
 import { Bench } from '../bench.js'
@@ -15,7 +16,12 @@ describe('dirty lists', () => {
   beforeEach(async () => {
     table = (await Bench.make()).context(Room.Logical).journalLocks
     notices = 0
-    lists = new DirtyLists(8, AGE, new ZoneJournalLocks(table, LockKind.Logical, () => notices++))
+    lists = new DirtyLists(
+      8,
+      AGE,
+      new ZoneJournalLocks(table, LockKind.Logical, () => notices++),
+      new Float64Array(ROW_WORDS),
+    )
     lists.start(1)
     lists.advance(1)
   })

@@ -5,6 +5,7 @@ import { Status } from '../../../src/base/status.js'
 import { readEntryPbn, writeEntry } from '../../../src/format/block-map-page.js'
 import { CompressionStage, cancelCompression, mayCompress } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
+import { Mark } from '../../../src/vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -93,7 +94,7 @@ describe('a logical zone', () => {
     stage.run()
     expect(stage.home.get(vio)).to.equal(Status.Success)
     expect(lookUp(5)).to.deep.equal([104, MappingState.Uncompressed])
-    expect(stage.counter(Counter.TreePagesAllocated)).to.equal(4)
+    expect(stage.counter(Mark.TreePagesAllocated)).to.equal(4)
   })
 
   it('hands old and new mapping to the journal and updates the map after increment and decrement', () => {
@@ -228,7 +229,7 @@ describe('a logical zone', () => {
       const late = stage.read(5)
       expect(stage.bench.expect(FrontOp.Release).operand).to.equal(late)
       expect(blockOf(late).every((byte) => byte === 9)).to.equal(true)
-      expect(stage.counter(Counter.ReadsServedFromWriters)).to.equal(1)
+      expect(stage.counter(Mark.ReadsServedFromWriters)).to.equal(1)
       stage.run()
       expect(stage.home.get(early)).to.equal(Status.Success)
     })
@@ -275,7 +276,7 @@ describe('a logical zone', () => {
       for (const vio of writes) expect(stage.home.get(vio)).to.equal(Status.Success)
       expect(stage.home.get(read)).to.equal(Status.Success)
       // A root page, a page each of heights 3, 2 and 1, and two leaves.
-      expect(stage.counter(Counter.TreePagesAllocated)).to.equal(5)
+      expect(stage.counter(Mark.TreePagesAllocated)).to.equal(5)
     })
   })
 
@@ -332,7 +333,7 @@ describe('a logical zone', () => {
       expect(launches).to.equal(6)
       expect(stage.home.get(vio)).to.equal(Status.Success)
       expect(lookUp(LEAF + 1)).to.deep.equal([0, MappingState.Unmapped])
-      expect(stage.counter(Counter.TreePagesAllocated)).to.equal(4)
+      expect(stage.counter(Mark.TreePagesAllocated)).to.equal(4)
     })
 
     it('forgets everything about a block before it walks to the next', () => {
@@ -604,7 +605,7 @@ describe('a logical zone', () => {
       }
       const places = [0, LEAF, 2 * LEAF].map((lbn) => lookUp(lbn))
       expect(places.map(([, state]) => state)).to.deep.equal([1, 1, 1])
-      expect(stage.counter(Counter.PageEvictions)).to.be.greaterThan(2)
+      expect(stage.counter(Mark.PageEvictions)).to.be.greaterThan(2)
       expect(stage.counter(Counter.BlockMapFreePages)).to.equal(0)
     })
 

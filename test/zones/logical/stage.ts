@@ -8,6 +8,7 @@ import type { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
 import { resetCompression } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
+import type { Mark } from '../../../src/vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -106,7 +107,7 @@ export class Stage {
     return vio
   }
 
-  counter(counter: Counter): number {
+  counter(counter: Counter | Mark): number {
     return this.context.counters[counter]
   }
 

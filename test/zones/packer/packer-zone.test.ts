@@ -12,6 +12,7 @@ import {
   resetCompression,
 } from '../../../src/vio/compression.js'
 import { Counter } from '../../../src/vio/counters.js'
+import { Mark } from '../../../src/vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -297,7 +298,7 @@ describe('the packer', () => {
       evict()
       expect(written().plain).to.deep.equal([first])
       expect(inPacker()).to.equal(2)
-      expect(context.counters[Counter.PackerEvictions]).to.equal(1)
+      expect(context.counters[Mark.PackerEvictions]).to.equal(1)
       flush()
       expect(written().packed[0]).to.have.members([second, third])
     })
@@ -398,6 +399,6 @@ describe('the packer', () => {
     home()
     expect(waiting.size).to.equal(canceled.length)
     expect(context.counters[Counter.CompressedBlocksWritten]).to.be.above(1000)
-    expect(context.counters[Counter.PackerEvictions]).to.be.above(1000)
+    expect(context.counters[Mark.PackerEvictions]).to.be.above(1000)
   })
 })

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { pbn } from '../../../src/base/ids.js'
 import { Status } from '../../../src/base/status.js'
 import { Counter } from '../../../src/vio/counters.js'
+import { Mark } from '../../../src/vio/marks.js'
 import {
   AdminCommand,
   AdminOp,
@@ -251,7 +252,7 @@ describe('a physical zone', () => {
     }
     rig.bench.takeAll()
     expect(rig.counter(Counter.DataBlocksAllocated)).to.equal(0)
-    expect(rig.counter(Counter.SlabJournalReaps)).to.be.greaterThan(0)
+    expect(rig.counter(Mark.SlabJournalReaps)).to.be.greaterThan(0)
     expect(rig.write()).to.not.equal(0)
   })
 

@@ -3,6 +3,7 @@ import { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
 import { readSummaryEntry, summaryDirty, summaryLoad, summaryTail } from '../../../src/format/slab-summary.js'
 import { Counter } from '../../../src/vio/counters.js'
+import { Mark } from '../../../src/vio/marks.js'
 import { AdminCommand, AdminOp, CpuOp, PhysicalOp } from '../../../src/vio/opcodes.js'
 import type { ZoneCounts } from '../../../src/vio/volume.js'
 import { SlabStatus } from '../../../src/zones/physical/slab-status.js'
@@ -65,7 +66,7 @@ describe('the counts of a zone', () => {
       const life = await lived(seed, 6000, 1 + (seed % 3))
       expect(life.differences()).to.deep.equal([])
       expect(life.references).to.be.greaterThan(100)
-      expect(life.rig.counter(Counter.SlabJournalReaps)).to.be.greaterThan(0)
+      expect(life.rig.counter(Mark.SlabJournalReaps)).to.be.greaterThan(0)
       expect(life.rig.bench.arena.boards.readOnlyReason).to.equal(Status.Success)
     })
 
