@@ -53,3 +53,18 @@ export function listOf<T>(option: string, read: (text: string) => T): (text: str
     return words.map((word) => read(word))
   }
 }
+
+/** Reads whole numbers and ranges of them, like `3,17-19`, or a word for none; gives them ascending, each once. */
+export function numberRanges(option: string, none: string): (text: string) => number[] {
+  return (text) => {
+    if (text === none) return []
+    const ranges = listOf(option, (range) => {
+      const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(range)
+      const first = Number(match?.[1])
+      const count = Number(match?.[2] ?? first) - first + 1
+      if (!(count >= 1)) throw badArgument(option, text, `numbers and ranges like 3,17-19, or ${none}`)
+      return Array.from({ length: count }, (_, i) => first + i)
+    })(text)
+    return [...new Set(ranges.flat())].sort((a, b) => a - b)
+  }
+}

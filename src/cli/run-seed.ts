@@ -2,11 +2,14 @@
 import { crc32 } from 'node:zlib'
 import { decodeSuperBlock } from '../format/super-block.js'
 import { memoryLender } from '../host/lend-memory.js'
+import type { Reduction } from '../sim/reduction.js'
 import { runScenario, type ScenarioOptions, type ScenarioReport } from '../sim/scenario.js'
+import type { Trace } from '../sim/trace.js'
 
 export interface SeedTask {
   readonly seed: number
   readonly steps: number
+  readonly reduction?: Reduction
 }
 
 export type SeedResult =
@@ -23,7 +26,7 @@ export async function scenarioOf(task: SeedTask): Promise<ScenarioOptions> {
 }
 
 /** Runs a seed; what is wrong with it is a result too. */
-export async function runSeed(task: SeedTask, trace?: (line: string) => void): Promise<SeedResult> {
+export async function runSeed(task: SeedTask, trace?: Trace): Promise<SeedResult> {
   const scenario = await scenarioOf(task)
   const { seed } = task
   try {

@@ -1,24 +1,29 @@
 #!/usr/bin/env node
 /**
  * `npm run sim -- --seed N --steps M`: replays one seed, or runs many on all cores, for a number of them or for a time,
- * and reports what they met and what they never did.
+ * and reports what they met and what they never did. A seed that fails is made small, and told in a file.
  */
 import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import { Coverage } from '../sim/coverage.js'
+import { NONE_KEPT, type Reduction, TROUBLES, type Trouble, WHOLE } from '../sim/reduction.js'
 import type { ScenarioReport } from '../sim/scenario.js'
-import { decimalNumber, wholeNumber } from './arguments.js'
+import { decimalNumber, listOf, numberRanges, oneOf, wholeNumber } from './arguments.js'
 import { ExitStatus } from './exit-status.js'
+import { explainSeed } from './explain-seed.js'
 import { runProgram } from './run-program.js'
 import { runSeed, type SeedResult, type SeedTask } from './run-seed.js'
 import { MOST_SEEDS, runSeeds } from './seed-farm.js'
 
-interface SimOptions {
+interface SimOptions extends Pick<Reduction, 'without' | 'schedule'> {
   readonly seed: number
   readonly seeds?: number
   readonly minutes?: number
   readonly steps: number
   readonly jobs: number
+  readonly keep: readonly number[] | null
+  readonly shrink: number
+  readonly traceFolder: string
   readonly json?: boolean
   readonly trace?: boolean
   readonly counters?: boolean
@@ -26,6 +31,7 @@ interface SimOptions {
 }
 
 const MINUTE_MS = 60_000
+const SCHEDULES = 2 ** 20
 
 const program = new Command('sim')
   .description('run the engine in one thread under a seeded scheduler, with a random client and an oracle')
@@ -52,12 +58,37 @@ const program = new Command('sim')
     wholeNumber('--jobs', 1, 256),
     Math.min(256, availableParallelism()),
   )
+  .option(
+    '--keep <ranges>',
+    'the only requests to make, like 3,17-19, or none (default: all)',
+    numberRanges('--keep', NONE_KEPT),
+    null,
+  )
+  .option(
+    '--without <kinds>',
+    `what to leave out, of ${TROUBLES.join(', ')}`,
+    listOf('--without', oneOf('--without', TROUBLES)),
+    [] as Trouble[],
+  )
+  .option(
+    '--schedule <n>',
+    `another order of messages than the seed's own, 0 to ${SCHEDULES}`,
+    wholeNumber('--schedule', 0, SCHEDULES),
+    0,
+  )
+  .option(
+    '--shrink <seconds>',
+    'how long to make a run that fails smaller, 0 to 86400',
+    wholeNumber('--shrink', 0, 86_400),
+    60,
+  )
+  .option('--trace-folder <path>', 'where sim-SEED.trace goes, which tells of a seed that fails', '.')
   .option('--trace', 'print every message, one seed at a time')
   .option('--counters', 'print every counter and mark at the end')
   .option('--keep-going', 'go on after a seed that fails')
   .option('--json', 'one JSON object a seed, and one for all of them')
   .action(async (options: SimOptions) => {
-    const first: SeedTask = { seed: options.seed, steps: options.steps }
+    const first: SeedTask = { seed: options.seed, steps: options.steps, reduction: reductionOf(options) }
     const coverage = new Coverage()
     const failed: number[] = []
     for await (const result of results(options, first)) {
@@ -70,12 +101,18 @@ const program = new Command('sim')
       failed.push(result.seed)
       process.exitCode = ExitStatus.Failed
       complain(result.failure)
+      const told = await explainSeed({ ...first, seed: result.seed }, options.shrink, options.traceFolder)
+      if (told !== null) complain(told)
       if (!options.keepGoing) break
     }
     if (options.counters) for (const [name, count] of coverage.counters()) print(`${name} ${count}`)
     if (options.json) print(JSON.stringify(summary(coverage, failed)))
     else for (const line of summaryLines(coverage, failed)) print(line)
   })
+
+function reductionOf({ keep, without, schedule }: SimOptions): Reduction {
+  return { ...WHOLE, kept: keep, without, schedule }
+}
 
 function results(options: SimOptions, first: SeedTask): AsyncGenerator<SeedResult> {
   const { seeds = 1, minutes, jobs, trace } = options

@@ -11,6 +11,7 @@ import { Status } from '../base/status.js'
 import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
+import type { ExportTarget } from '../engine/export-target.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
@@ -20,6 +21,7 @@ import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
 import { CrashJudge } from './crash-judge.js'
+import { describeShape } from './describe-shape.js'
 import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { administer, drain, finish } from './drive.js'
@@ -29,10 +31,12 @@ import { OrderChecker } from './order/order-checker.js'
 import type { OrderLayout } from './order/order-model.js'
 import { WatchedTarget } from './order/watched-target.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
+import { keptWithin, type Reduction, type Trouble, WHOLE } from './reduction.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
 import { areSlabJournalsBlank, spoilSlabs } from './spoil-slabs.js'
-import { describeMessage } from './trace.js'
+import { ToldTarget } from './told-target.js'
+import { describeMessage, type Trace, TraceKind } from './trace.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
 
@@ -76,17 +80,31 @@ export interface ScenarioOptions {
   readonly decodeSuperBlock: (bytes: Uint8Array) => SuperBlock
   /** Makes the disk; tests have worse ones. */
   readonly makeStore?: (blocks: number) => SimStore
-  /** Hears what happens, a line each: for a person who replays a seed. */
-  readonly trace?: (line: string) => void
+  /** For a person who replays a seed. */
+  readonly trace?: Trace
+  /** What of the run is left out. */
+  readonly reduction?: Reduction
 }
 
-/** Runs one seed; throws with the seed in the message if anything is wrong. */
+/** What is wrong with a seed; its cause says where. */
+export class ScenarioFailure extends Error {
+  constructor(
+    seed: number,
+    /** Numbers of the client's requests in the sessions up to then, made or not. */
+    readonly requests: readonly number[],
+    cause: unknown,
+  ) {
+    super(`seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** Runs one seed; throws a `ScenarioFailure` if anything is wrong. */
 export function runScenario(options: ScenarioOptions): ScenarioReport {
+  const scenario = new Scenario(options)
   try {
-    return new Scenario(options).run()
+    return scenario.run()
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    throw new Error(`seed ${options.seed}: ${message}`, { cause: error })
+    throw new ScenarioFailure(options.seed, scenario.requests, error)
   }
 }
 
@@ -125,7 +143,12 @@ const FUA_CHANCE_WITH_DATA_FAILURES = 0.95
 class PowerCut extends Error {}
 
 class Scenario {
-  private readonly prng: Prng
+  /** Each session draws from a generator of its own, whatever happened in the one before. */
+  private readonly sessions: Prng
+  private prng: Prng
+  private readonly reduction: Reduction
+  /** The number of the next session's first request. */
+  private firstRequest = 0
   private readonly oracle = new Oracle()
   private readonly counters = Array.from({ length: ROW_WORDS }, () => 0)
   private readonly weakBits: number
@@ -160,18 +183,20 @@ class Scenario {
   private failuresBefore = 0
 
   constructor(private readonly options: ScenarioOptions) {
-    this.prng = new Prng(options.seed)
+    this.reduction = options.reduction ?? WHOLE
+    this.sessions = new Prng(options.seed)
+    this.prng = this.sessions.fork()
     this.config = drawConfig(this.prng)
     const { physicalBlocks } = this.config.volume
     this.store = options.makeStore?.(physicalBlocks) ?? new SimStore(physicalBlocks)
     this.order = new OrderChecker(this.orderLayout)
     // Names of a few bits: most advice is wrong, and unequal blocks meet in a hash lock.
-    this.weakBits = this.prng.pick([0, 0, 0, 2, 5])
-    this.lies = this.prng.pick([0, 0, 0, 0.1, 0.6])
+    this.weakBits = this.unless('weak-names', this.prng.pick([0, 0, 0, 2, 5]))
+    this.lies = this.unless('lies', this.prng.pick([0, 0, 0, 0.1, 0.6]))
     const lent = options.lend(2 * WASM_PAGE_BYTES)
     this.native = lent.native
     this.unpack = unpackerOn(lent)
-    this.crashes = new CrashJudge(this.prng, this.oracle, options.decodeSuperBlock, this.unpack)
+    this.crashes = new CrashJudge(this.prng.fork(), this.oracle, options.decodeSuperBlock, this.unpack)
   }
 
   run(): ScenarioReport {
@@ -179,6 +204,7 @@ class Scenario {
     const sessions = prng.between(2, 3)
     const steps = Math.ceil(options.steps / sessions)
     for (let session = 0; !this.isReadOnly && (session < sessions || this.isUnsettled); session++) {
+      this.prng = this.sessions.fork()
       if (session > 0) this.reopen()
       this.sessionOrCut(steps)
     }
@@ -203,6 +229,7 @@ class Scenario {
     this.oracle.powerFailed()
     this.isUnsettled = true
     while (this.isUnsettled) {
+      this.prng = this.sessions.fork()
       if (this.superBlock().state === VolumeState.ReadOnly) {
         this.readOnlySession()
         this.markForRebuild()
@@ -261,6 +288,11 @@ class Scenario {
     store.endFlush(store.beginFlush())
   }
 
+  /** Numbers of the client's requests in all sessions up to now. */
+  get requests(): readonly number[] {
+    return keptWithin(this.reduction, 0, this.firstRequest)
+  }
+
   private get orderLayout(): OrderLayout {
     return { ...this.config.volume, ...this.config.shape }
   }
@@ -273,10 +305,13 @@ class Scenario {
 
   private sessionOrCut(steps: number): void {
     const { prng } = this
-    this.cutChance = this.tally.powerCuts < MOST_CUTS ? prng.pick(CUT_CHANCES) : 0
+    const cutChance = this.unless('cuts', prng.pick(CUT_CHANCES))
+    this.cutChance = this.tally.powerCuts < MOST_CUTS ? cutChance : 0
+    const requests = keptWithin(this.reduction, this.firstRequest, steps)
+    this.firstRequest += steps
     const simulator = this.boot()
     try {
-      this.session(simulator, steps)
+      this.session(simulator, requests)
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error
       this.tally.powerCuts++
@@ -284,7 +319,7 @@ class Scenario {
       this.store = this.store.crash(prng)
       this.order = this.hearAgain()
       this.oracle.powerFailed()
-      this.options.trace?.('the power fails')
+      this.options.trace?.('the power fails', TraceKind.Note)
     } finally {
       this.take(simulator)
     }
@@ -299,17 +334,22 @@ class Scenario {
   }
 
   /** Load, read back what is there, work, save. */
-  private session(simulator: Simulator, steps: number): void {
+  private session(simulator: Simulator, requests: readonly number[]): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
     spoilLoad(this.store, prng, config.volume.load)
+    if (this.isLeftOut('failures')) spare(this.store)
     if (!this.load(simulator)) return
     spare(this.store)
     this.readBack(simulator)
     const failureKind = prng.pick(FAILURE_KINDS)
     this.isUnsettled = false
-    const workload = new Workload(
-      new WatchedTarget(simulator.frontEnd, this.order),
+    const workload: Workload = new Workload(
+      this.told(
+        new WatchedTarget(simulator.frontEnd, this.order),
+        simulator,
+        () => `request ${workload.number}`,
+      ),
       prng.fork(),
       oracle,
       prng.between(1, config.shape.dataVios * 2),
@@ -318,13 +358,13 @@ class Scenario {
       failureKind === FailureKind.Data ? FUA_CHANCE_WITH_DATA_FAILURES : FUA_CHANCE,
     )
     const eagerness = prng.pick([0.02, 0.2, 0.8])
-    const interludeChance = prng.pick(INTERLUDE_CHANCES)
+    const interludeChance = this.unless('interludes', prng.pick(INTERLUDE_CHANCES))
     spoilWork(this.store, prng, failureKind, config.volume)
-    for (let issued = 0; issued < steps; ) {
+    if (this.isLeftOut('failures')) spare(this.store)
+    for (let issued = 0; issued < requests.length; ) {
       if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
       if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
-        workload.issue()
-        issued++
+        workload.issue(requests[issued++])
       }
       assert(simulator.step() || workload.inFlight === 0, 'the engine moves while requests are in flight')
     }
@@ -378,11 +418,12 @@ class Scenario {
     const status = administer(simulator, command)
     if (this.hasFailed) return
     if (status !== Status.Success) throw new Error(`${AdminCommand[command]} ends with ${Status[status]}`)
-    const { readOnlyReason } = simulator.arena.boards
+    const { readOnlyReason, isRecovering } = simulator.arena.boards
     if (readOnlyReason !== Status.Success) {
       throw new Error(`the volume is read-only: ${Status[readOnlyReason]}`)
     }
-    this.order.commandAnswered(command === AdminCommand.Save ? VolumeState.Clean : VolumeState.Dirty)
+    const saved = isRecovering ? VolumeState.Recovering : VolumeState.Clean
+    this.order.commandAnswered(command === AdminCommand.Save ? saved : VolumeState.Dirty)
   }
 
   /** Whoever opens the volume next must know, if that could be written. */
@@ -408,7 +449,8 @@ class Scenario {
   }
 
   private readBack(simulator: Simulator): void {
-    const reader = new Workload(simulator.frontEnd, this.prng.fork(), this.oracle, READ_BACK_DEPTH)
+    const target = this.told(simulator.frontEnd, simulator, () => 'the read-back')
+    const reader = new Workload(target, this.prng.fork(), this.oracle, READ_BACK_DEPTH)
     const blocks = this.oracle.writtenBlocks()
     for (let i = 0; i < blocks.length; ) {
       let count = 1
@@ -434,7 +476,7 @@ class Scenario {
     const simulator = new Simulator(
       config,
       store,
-      prng.fork(),
+      new Prng(prng.below(2 ** 52) + this.reduction.schedule),
       lend,
       arenaBytes(arenaConfig(config)),
       this.order,
@@ -444,26 +486,47 @@ class Scenario {
     simulator.arena.boards.deduplicating = prng.chance(0.9)
     const { trace } = this.options
     if (trace !== undefined) {
-      trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
-      simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
+      for (const line of describeShape(config)) trace(line, TraceKind.Shape)
+      simulator.onMessage = (step, thread, word) =>
+        trace(describeMessage(step, thread, word), TraceKind.Message)
     }
     simulator.onReport = (sentence) => this.hear(sentence)
     letRequestsLie(store, prng, config, () => simulator.steps)
+    if (this.isLeftOut('delays')) store.isAsleep = null
     const crashChance = prng.pick(CRASH_CHANCES)
+    const fate = prng.fork()
     let promises = 0
     simulator.onStep = () => {
       const promised = this.oracle.promises > promises
       promises = this.oracle.promises
-      const isLookedAt = prng.chance(promised ? CRASH_AFTER_PROMISE : crashChance)
+      const isLookedAt = fate.chance(this.unless('looks', promised ? CRASH_AFTER_PROMISE : crashChance))
       if (isLookedAt && !this.hasFailed) this.crashes.judge(this.store, this.config)
-      if (!this.hasFailed && prng.chance(this.cutChance)) throw new PowerCut()
+      if (!this.hasFailed && fate.chance(this.cutChance)) throw new PowerCut()
     }
     return simulator
   }
 
+  private isLeftOut(trouble: Trouble): boolean {
+    return this.reduction.without.includes(trouble)
+  }
+
+  /** How likely something is, if it is not left out. */
+  private unless(trouble: Trouble, chance: number): number {
+    return this.isLeftOut(trouble) ? 0 : chance
+  }
+
+  /** The target itself, unless somebody wants to hear. */
+  private told(target: ExportTarget, simulator: Simulator, name: () => string): ExportTarget {
+    const { trace } = this.options
+    if (trace === undefined) return target
+    return new ToldTarget(target, name, (sentence) =>
+      trace(`${simulator.steps} at ${simulator.nowMs} ms ${sentence}`, TraceKind.Request),
+    )
+  }
+
   /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */
   private hear(sentence: string): void {
-    this.options.trace?.(sentence)
+    this.options.trace?.(sentence, TraceKind.Note)
     this.reports.push(sentence)
     if (this.store.failures > 0 || sentence.includes('a new one is made')) return
     if ((this.tally.powerCuts > 0 || !this.isIndexSaved) && sentence.includes('is rebuilt')) return

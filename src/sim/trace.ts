@@ -1,4 +1,4 @@
-/** Messages as text, for a person who replays a seed. */
+/** What happens as text, for a person who replays a seed. */
 import {
   AdminOp,
   BioOp,
@@ -19,6 +19,21 @@ import {
   roomOfHop,
   zoneOfHop,
 } from '../vio/opcodes.js'
+
+/** What a line of a trace tells of. */
+export enum TraceKind {
+  /** The engine that a session has. */
+  Shape = 0,
+  /** What a client asks, and how that ends. */
+  Request,
+  /** A message between zones. */
+  Message,
+  /** Anything else: the power fails, an index is told of. */
+  Note,
+}
+
+/** Hears what happens, a line each. */
+export type Trace = (line: string, kind: TraceKind) => void
 
 const NAMES: Readonly<Record<Room, Readonly<Record<number, string>>>> = {
   [Room.Front]: FrontOp,

@@ -1,8 +1,9 @@
 /**
  * A random client: writes of all kinds of content, at any alignment and of any size, reads, discards and flushes at
- * addresses that meet often, with several requests in flight. Every read is checked by the oracle.
+ * addresses that meet often, with several requests in flight. Every read is checked by the oracle. Each request has a
+ * number and is drawn from it, so that it stays the same when others are left out.
  */
-import type { Prng } from '../base/prng.js'
+import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import { type Oracle, Outcome, type WriteHandle } from './oracle.js'
@@ -15,6 +16,8 @@ const LEAF_BLOCKS = 812
 const TREES = 60
 /** Where requests meet: this many blocks from the start of each leaf. */
 const BUSY_BLOCKS = 30
+/** Contents that are written again and again. */
+const FAVOURITES = 4
 
 /** What went wrong for a client; the first one ends the run. */
 export class WorkloadFailure extends Error {}
@@ -24,17 +27,25 @@ export class Workload {
   answered = 0
   noSpace = 0
   inFlight = 0
+  /** The number of the request that was issued last; whoever names none gets the next. */
+  number = -1
+  /** From here on requests have their generators. */
+  private readonly firstSeed: number
+  /** Draws the request at hand. */
+  private prng: Prng
   private readonly leaves: number
   /** From one leaf that is used to the next. */
   private readonly stride: number
   private readonly seeds: number
   private readonly largest: number
+  /** How often the contents are one of a few that are written again and again. */
+  private readonly repetition: number
   private flushesBegun = 0
   private flushesEnded = 0
 
   constructor(
     private readonly target: ExportTarget,
-    private readonly prng: Prng,
+    prng: Prng,
     private readonly oracle: Oracle,
     /** Requests in flight at most. */
     readonly depth: number,
@@ -53,12 +64,17 @@ export class Workload {
     // Few distinct contents make duplicates, many fill the volume.
     this.seeds = prng.pick([4, 40, 4000])
     this.largest = prng.pick([12, 60, 300])
+    this.repetition = prng.pick([0, 0, 0.4])
+    this.firstSeed = prng.below(2 ** 52)
+    this.prng = prng
   }
 
   /** Issues one request, if the depth allows. */
-  issue(): void {
+  issue(number = this.number + 1): void {
     if (this.inFlight >= this.depth) return
-    const { prng } = this
+    this.number = number
+    const prng = new Prng(this.firstSeed + number)
+    this.prng = prng
     const roll = prng.below(100)
     if (roll < 52) this.write()
     else if (roll < 80) this.read()
@@ -186,7 +202,7 @@ export class Workload {
       if (prng.chance(0.3)) block[prng.pick([0, block.length - 1])] = 1
       return
     }
-    const seed = prng.below(this.seeds)
+    const seed = prng.below(prng.chance(this.repetition) ? FAVOURITES : this.seeds)
     const noise = kind < 5 ? block.length : Math.min(block.length, 40 + (seed % 7) * 300)
     let state = (seed * 2654435761 + 12345) >>> 0
     for (let i = 0; i < noise; i++) {

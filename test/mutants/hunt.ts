@@ -4,6 +4,7 @@
  */
 import { pathToFileURL } from 'node:url'
 import { crc32 } from 'node:zlib'
+import { judgeOf } from '../../src/sim/judge-of.js'
 
 export interface Catch {
   readonly seed: number
@@ -36,28 +37,6 @@ async function engineAt(folder: string): Promise<Engine> {
   return { runScenario, memoryLender, decodeSuperBlock }
 }
 
-/** Sentences of the scenario by who says them. */
-const JUDGES: readonly (readonly [RegExp, string])[] = [
-  [/audit after a crash/, 'audit after a crash'],
-  [/after a crash/, 'oracle after a crash'],
-  [/the audit finds|dirty after a save/, 'audit after a save'],
-  [/the counters? |count as allocated/, 'counters at rest'],
-  [/is read-only/, 'engine, by read-only mode'],
-]
-
-function judgeOf(cause: Error): string {
-  switch (cause.name) {
-    case 'OrderViolation':
-      return `order: ${(cause as Error & { rule: string }).rule}`
-    case 'AssertionFailure':
-      return 'assertion'
-    default:
-      break
-  }
-  if (cause.constructor.name === 'WorkloadFailure') return 'oracle'
-  return JUDGES.find(([pattern]) => pattern.test(cause.message))?.[1] ?? 'recovery after a crash'
-}
-
 /** No seed is begun after that. */
 const MOST_MS = 240_000
 
@@ -71,9 +50,8 @@ async function hunt(folder: string, seeds: number, steps: number): Promise<Hunt>
     try {
       runScenario({ seed, steps, lend, decodeSuperBlock: (bytes) => decodeSuperBlock(bytes, crc32) })
     } catch (error) {
-      const { cause, message } = error as Error
-      const judge = judgeOf(cause instanceof Error ? cause : (error as Error))
-      return { seeds: seed, caught: { seed, judge, sentence: message } }
+      const caught = error as Error
+      return { seeds: seed, caught: { seed, judge: judgeOf(caught), sentence: caught.message } }
     }
   }
   return { seeds: seed, caught: null }
