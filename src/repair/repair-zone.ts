@@ -137,7 +137,7 @@ export class RepairZone implements Zone {
     }
     const { extent } = verdict
     this.replay = { ring, extent }
-    if (extent.next > extent.tail + 1) this.context.counters[Mark.JournalHole]++
+    if (extent.highest > extent.tail) this.context.counters[Mark.JournalHole]++
     this.next = extent.next
     this.usage = extent.usage
     const work = new MapPatching(this.context, replayableMappings(ring, extent))

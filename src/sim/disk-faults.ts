@@ -18,7 +18,19 @@ export enum FailureKind {
 export const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Data]
 /** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
 const DATA_FAILURES = 20
-const SLEEPY_DISK_CHANCE = 0.3
+const SLEEPY_DISK_CHANCE = 0.6
+/** What a disk may let lie, and for how many events at most: as long as a slab journal takes to go round, or a load. */
+enum Sleeper {
+  Index = 0,
+  Summary,
+  Scrubber,
+}
+const SLEEPERS = [Sleeper.Index, Sleeper.Index, Sleeper.Summary, Sleeper.Scrubber, Sleeper.Scrubber]
+const LONGEST_NIGHTS: Readonly<Record<Sleeper, number>> = {
+  [Sleeper.Index]: 1000,
+  [Sleeper.Summary]: 5000,
+  [Sleeper.Scrubber]: 20_000,
+}
 
 /** What a rebuild cannot read is lost, as in dm-vdo, so then nothing could be judged. */
 export function spoilLoad(store: SimStore, prng: Prng, load: LoadKind): void {
@@ -43,8 +55,9 @@ export function spare(store: SimStore): void {
 }
 
 /**
- * Now and then the disk lets something lie for a while: what is read of the index, so that answers are late, or the
- * summary, so that slab journals go on without being counted. `now` counts events.
+ * Now and then the disk lets something lie for a while: what is read of the index, so that answers are late; the
+ * summary, so that slab journals go on without being counted; what the scrubber reads, so that slabs are in use that
+ * are not scrubbed. `now` counts events.
  */
 export function letRequestsLie(
   store: SimStore,
@@ -54,17 +67,38 @@ export function letRequestsLie(
 ): void {
   store.isAsleep = null
   if (!prng.chance(SLEEPY_DISK_CHANCE)) return
-  const { block, blocks } = indexRegion
-  const { summaryOrigin } = volume
-  const isOfIndex = prng.chance(0.5)
-  const [kind, from, count] = isOfIndex
-    ? [DeviceOp.Read, block, blocks]
-    : [DeviceOp.Write, summaryOrigin, SLAB_SUMMARY_BLOCKS]
-  // The summary sleeps for as long as a slab journal takes to go round, and wakes for a write or two.
-  const night = prng.between(50, isOfIndex ? 1000 : 5000)
-  const day = isOfIndex ? night : prng.between(20, 300)
-  const isNight = () => now() % (night + day) >= day
-  store.isAsleep = (op, at) => op === kind && at >= from && at < from + count && isNight()
+  const sleeper = prng.pick(SLEEPERS)
+  const night = prng.between(50, LONGEST_NIGHTS[sleeper])
+  // Days are short but for the index: a write or two.
+  const day = sleeper === Sleeper.Index ? night : prng.between(20, 300)
+  // The scrubber begins soon after the load.
+  const first = sleeper === Sleeper.Scrubber ? day : 0
+  const isNight = () => (now() + first) % (night + day) >= day
+  const sleeps = sleepOf(sleeper, indexRegion, volume, prng.below(2))
+  store.isAsleep = (op, at) => sleeps(op, at) && isNight()
+}
+
+function sleepOf(
+  sleeper: Sleeper,
+  { block: index, blocks: indexBlocks }: EngineConfig['indexRegion'],
+  { summaryOrigin, depotOrigin, journalOrigin, slabBlocks, slabDataBlocks, slabReferenceBlocks }: Volume,
+  /** The counts of every other slab lie: a load may wait for one. */
+  parity: number,
+): (op: DeviceOp, block: number) => boolean {
+  switch (sleeper) {
+    case Sleeper.Index:
+      return (op, block) => op === DeviceOp.Read && block >= index && block < index + indexBlocks
+    case Sleeper.Summary:
+      return (op, block) =>
+        op === DeviceOp.Write && block >= summaryOrigin && block < summaryOrigin + SLAB_SUMMARY_BLOCKS
+    case Sleeper.Scrubber:
+      return (op, block) => {
+        if (op !== DeviceOp.Read || block < depotOrigin || block >= journalOrigin) return false
+        const slab = Math.floor((block - depotOrigin) / slabBlocks)
+        const at = block - depotOrigin - slab * slabBlocks - slabDataBlocks
+        return slab % 2 === parity && at >= 0 && at < slabReferenceBlocks
+      }
+  }
 }
 
 function failuresOf(kind: FailureKind, volume: Volume): (op: DeviceOp, block: number) => boolean {

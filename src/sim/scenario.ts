@@ -100,11 +100,12 @@ export class ScenarioFailure extends Error {
 
 /** Runs one seed; throws a `ScenarioFailure` if anything is wrong. */
 export function runScenario(options: ScenarioOptions): ScenarioReport {
-  const scenario = new Scenario(options)
+  let scenario: Scenario | null = null
   try {
+    scenario = new Scenario(options)
     return scenario.run()
   } catch (error) {
-    throw new ScenarioFailure(options.seed, scenario.requests, error)
+    throw new ScenarioFailure(options.seed, scenario?.requests ?? [], error)
   }
 }
 

@@ -38,6 +38,8 @@ interface Choice {
   readonly ring: number
 }
 
+/** As so many events more counts that nothing happens while a disk lets all that there is lie: it must not miss a day. */
+const SLUMBER = 15
 /** How often a slow disk does nothing although it could. */
 const SLOWNESS = 0.9
 /** What the clock on the wall says when a run begins: some day. */
@@ -149,8 +151,7 @@ export class Simulator {
       if (this.threads[thread].reactor.waiting(ring) > 0) this.able[total++] = i
     }
     if (total === 0) total = this.ableDisks()
-    // A disk that lets requests lie goes on with them some day.
-    if (total === 0) return this.letTimePass() || this.devices.some(({ device }) => device.asleep > 0)
+    if (total === 0) return this.letTimePass() || this.slumber()
     const picked = this.able[this.prng.below(total)]
     if (picked >= 0) {
       const { thread, ring } = this.choices[picked]
@@ -190,6 +191,13 @@ export class Simulator {
     const pbn = prng.below(this.config.volume.physicalBlocks + 10)
     contexts.locations[context] = 1
     encodeAdvice(contexts.known, context * CONTEXT_BYTES, pbn, prng.below(MORE_STATES))
+  }
+
+  /** A disk that lets requests lie goes on with them some day. */
+  private slumber(): boolean {
+    const sleeps = this.devices.some(({ device }) => device.asleep > 0)
+    if (sleeps) this.steps += SLUMBER
+    return sleeps
   }
 
   private letTimePass(): boolean {
