@@ -10,9 +10,11 @@ const SUMMED = [
   'noSpace',
   'crashes',
   'powerCuts',
+  'fullCrashes',
   'engineRecoveries',
   'failedRecoveries',
   'rebuilds',
+  'failedRebuilds',
   'readOnlyEntries',
 ] as const
 

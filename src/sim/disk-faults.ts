@@ -3,7 +3,7 @@ import type { Prng } from '../base/prng.js'
 import { DeviceOp } from '../device/block-device.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { SLAB_SUMMARY_BLOCKS } from '../format/constants.js'
-import { LoadKind, type Volume } from '../vio/volume.js'
+import { isRebuild, type Volume } from '../vio/volume.js'
 import type { SimStore } from './sim-store.js'
 
 /** How likely each request is to fail, until one does. */
@@ -32,12 +32,12 @@ const LONGEST_NIGHTS: Readonly<Record<Sleeper, number>> = {
   [Sleeper.Scrubber]: 20_000,
 }
 
-/** What a rebuild cannot read is lost, as in dm-vdo, so then nothing could be judged. */
-export function spoilLoad(store: SimStore, prng: Prng, load: LoadKind): void {
-  const chance = prng.pick(LOAD_CHANCES)
-  store.failureChance = load === LoadKind.Rebuild ? 0 : chance
+/** What a rebuild cannot read of the map is lost, as in dm-vdo, and could not be judged: so that is always read. */
+export function spoilLoad(store: SimStore, prng: Prng, volume: Volume): void {
+  store.failureChance = prng.pick(LOAD_CHANCES)
   store.failuresLeft = 1
-  store.mayFail = () => true
+  store.mayFail = (op, block) =>
+    op !== DeviceOp.Read || !isRebuild(volume.load) || block >= volume.journalOrigin
   store.failsForGood = false
 }
 

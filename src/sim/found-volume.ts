@@ -1,6 +1,7 @@
 /** A volume as it is found on a disk at rest. Here the disk begins with the index; there is no geometry block. */
+import type { Native } from '../base/native.js'
 import { describeVolume } from '../engine/describe-volume.js'
-import type { SuperBlock } from '../format/super-block.js'
+import { encodeSuperBlock, type SuperBlock, type VolumeState } from '../format/super-block.js'
 import type { AuditResult } from '../repair/audit-report.js'
 import type { Volume } from '../vio/volume.js'
 import type { SimStore } from './sim-store.js'
@@ -15,6 +16,19 @@ export function isBlank(disk: SimStore, { isNew, superBlockPbn }: Volume): boole
 /** The volume that a super block tells of. */
 export function volumeOf(superBlock: SuperBlock, superBlockPbn: number): Volume {
   return describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
+}
+
+/** Has the super block of a closed volume say another state, as an operator does. */
+export function markState(
+  disk: SimStore,
+  superBlock: SuperBlock,
+  superBlockPbn: number,
+  state: VolumeState,
+  native: Native,
+): void {
+  const bytes = encodeSuperBlock({ ...superBlock, state }, (data, seed) => native.crc32(data, seed))
+  disk.write(superBlockPbn, bytes)
+  disk.endFlush(disk.beginFlush())
 }
 
 /** Throws if an audit (`what` it is) has found anything. */

@@ -13,19 +13,20 @@ import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import { BLOCK_SIZE } from '../format/constants.js'
-import { encodeSuperBlock, type SuperBlock, VolumeState } from '../format/super-block.js'
+import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import { IndexStage } from '../vio/boards.js'
+import { Counter } from '../vio/counters.js'
 import { ROW_WORDS } from '../vio/marks.js'
 import { AdminCommand, IndexControl } from '../vio/opcodes.js'
-import { LoadKind } from '../vio/volume.js'
+import { isRebuild, LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
 import { CrashJudge } from './crash-judge.js'
 import { describeShape } from './describe-shape.js'
 import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
-import { administer, drain, finish } from './drive.js'
-import { isBlank, requireConsistent, volumeOf } from './found-volume.js'
+import { administer, drain, finish, readBack, requireRest, work } from './drive.js'
+import { isBlank, markState, requireConsistent, volumeOf } from './found-volume.js'
 import { Oracle, Undecided } from './oracle.js'
 import { OrderChecker } from './order/order-checker.js'
 import type { OrderLayout } from './order/order-model.js'
@@ -49,12 +50,15 @@ interface Tally {
   noSpace: number
   /** Power failures after which the engine itself went on with what the disk had. */
   powerCuts: number
+  /** Power failures, and looks at what one would leave, while no block was free. */
+  fullCrashes: number
   /** Recoveries that the engine completed. */
   engineRecoveries: number
   /** Read-only volumes that were rebuilt. */
   rebuilds: number
-  /** Recoveries that a disk let fail. */
+  /** Recoveries, and rebuilds, that a disk let fail. */
   failedRecoveries: number
+  failedRebuilds: number
   /** Disks that failed and made the volume read-only. */
   readOnlyEntries: number
 }
@@ -124,7 +128,6 @@ const INDEX_CONTROLS = [
   IndexControl.Close,
   IndexControl.Create,
 ]
-const READ_BACK_DEPTH = 8
 /** How often what a power failure would leave is looked at: at any event, and at one that follows a promise. */
 const CRASH_CHANCES = [0, 0.001, 0.005]
 const CRASH_AFTER_PROMISE = 0.05
@@ -134,6 +137,7 @@ const MOST_CUTS = 6
 /** How often a volume that became read-only is rebuilt, and what is asked of it before. */
 const REBUILD_CHANCE = 0.8
 const READ_ONLY_REQUESTS = 30
+const READ_ONLY_DEPTH = 8
 /** How often nothing that slabs say is right before a rebuild. */
 const SPOILT_SLABS_CHANCE = 0.7
 /** How much a client wants to be durable at once: nearly all of it where its data may fail. */
@@ -168,9 +172,11 @@ class Scenario {
     requests: 0,
     noSpace: 0,
     powerCuts: 0,
+    fullCrashes: 0,
     engineRecoveries: 0,
     rebuilds: 0,
     failedRecoveries: 0,
+    failedRebuilds: 0,
     readOnlyEntries: 0,
   }
   private isReadOnly = false
@@ -180,6 +186,7 @@ class Scenario {
   private isIndexSaved = true
   /** The power failed, and what the blocks hold is not known yet. */
   private isUnsettled = false
+  private isLoaded = false
   private cutChance = 0
   private failuresBefore = 0
 
@@ -262,7 +269,7 @@ class Scenario {
       simulator.frontEnd,
       this.prng.fork(),
       new Undecided(),
-      READ_BACK_DEPTH,
+      READ_ONLY_DEPTH,
       () => true,
     )
     for (let issued = 0; issued < READ_ONLY_REQUESTS; issued++) {
@@ -276,17 +283,14 @@ class Scenario {
     drain(simulator, false)
     assert(administer(simulator, AdminCommand.Save) === Status.Success, 'a read-only volume can be closed')
     this.checkReadOnly()
-    this.checkRest(simulator)
+    requireRest(simulator, this.store)
   }
 
   /** As an operator does; what slabs say is lost too. */
   private markForRebuild(): void {
     const { store, native, prng, config } = this
     if (prng.chance(SPOILT_SLABS_CHANCE)) spoilSlabs(store, config.volume, prng.fork())
-    const superBlock = { ...this.superBlock(), state: VolumeState.ForceRebuild }
-    const bytes = encodeSuperBlock(superBlock, (data, seed) => native.crc32(data, seed))
-    store.write(config.volume.superBlockPbn, bytes)
-    store.endFlush(store.beginFlush())
+    markState(store, this.superBlock(), config.volume.superBlockPbn, VolumeState.ForceRebuild, native)
   }
 
   /** Numbers of the client's requests in all sessions up to now. */
@@ -306,6 +310,7 @@ class Scenario {
 
   private sessionOrCut(steps: number): void {
     const { prng } = this
+    this.isLoaded = false
     const cutChance = this.unless('cuts', prng.pick(CUT_CHANCES))
     this.cutChance = this.tally.powerCuts < MOST_CUTS ? cutChance : 0
     const requests = keptWithin(this.reduction, this.firstRequest, steps)
@@ -316,6 +321,7 @@ class Scenario {
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error
       this.tally.powerCuts++
+      if (this.isFull(simulator)) this.tally.fullCrashes++
       this.isUnsettled = true
       this.store = this.store.crash(prng)
       this.order = this.hearAgain()
@@ -334,15 +340,23 @@ class Scenario {
     for (let word = 0; word < ROW_WORDS; word++) this.counters[word] += simulator.arena.total(word)
   }
 
+  private isFull({ arena }: Simulator): boolean {
+    const { slabCount, slabDataBlocks } = this.config.volume
+    const isKnown = this.isLoaded && arena.boards.unscrubbedSlabs === 0
+    return isKnown && arena.total(Counter.DataBlocksAllocated) === slabCount * slabDataBlocks
+  }
+
   /** Load, read back what is there, work, save. */
   private session(simulator: Simulator, requests: readonly number[]): void {
     const { prng, oracle, config } = this
     this.failuresBefore = this.store.failures
-    spoilLoad(this.store, prng, config.volume.load)
+    spoilLoad(this.store, prng, config.volume)
     if (this.isLeftOut('failures')) spare(this.store)
     if (!this.load(simulator)) return
+    this.isLoaded = true
     spare(this.store)
-    this.readBack(simulator)
+    const reader = this.told(simulator.frontEnd, simulator, () => 'the read-back')
+    this.tally.requests += readBack(simulator, reader, prng.fork(), oracle, this.isUnsettled)
     const failureKind = prng.pick(FAILURE_KINDS)
     this.isUnsettled = false
     const workload: Workload = new Workload(
@@ -362,14 +376,9 @@ class Scenario {
     const interludeChance = this.unless('interludes', prng.pick(INTERLUDE_CHANCES))
     spoilWork(this.store, prng, failureKind, config.volume)
     if (this.isLeftOut('failures')) spare(this.store)
-    for (let issued = 0; issued < requests.length; ) {
+    work(simulator, workload, prng, requests, eagerness, () => {
       if (!this.hasFailed && prng.chance(interludeChance)) this.interlude(simulator)
-      if (workload.inFlight < workload.depth && (workload.inFlight === 0 || prng.chance(eagerness))) {
-        workload.issue(requests[issued++])
-      }
-      assert(simulator.step() || workload.inFlight === 0, 'the engine moves while requests are in flight')
-    }
-    finish(simulator, workload)
+    })
     this.rest(simulator, AdminCommand.Save)
     this.isIndexSaved = simulator.arena.boards.indexStage !== IndexStage.Opening
     spare(this.store)
@@ -412,7 +421,7 @@ class Scenario {
     if (this.isReadOnly && this.store.broken === null) this.order.commandAnswered(VolumeState.ReadOnly)
     if (this.isReadOnly) this.checkReadOnly()
     else if (command === AdminCommand.Save) this.audit(simulator)
-    this.checkRest(simulator)
+    requireRest(simulator, this.store)
   }
 
   private administer(simulator: Simulator, command: AdminCommand): void {
@@ -439,31 +448,6 @@ class Scenario {
   /** Whether a request of this session has failed. */
   private get hasFailed(): boolean {
     return this.store.failures > this.failuresBefore
-  }
-
-  /** An engine at rest asks nothing of the disk, whatever time passes. */
-  private checkRest(simulator: Simulator): void {
-    const { requests } = this.store
-    while (simulator.step())
-      assert(this.store.requests === requests, 'an engine at rest leaves the disk alone')
-    assert(this.store.requests === requests, 'an engine at rest leaves the disk alone')
-  }
-
-  private readBack(simulator: Simulator): void {
-    const target = this.told(simulator.frontEnd, simulator, () => 'the read-back')
-    const reader = new Workload(target, this.prng.fork(), this.oracle, READ_BACK_DEPTH)
-    const blocks = this.oracle.writtenBlocks()
-    for (let i = 0; i < blocks.length; ) {
-      let count = 1
-      while (count < READ_BACK_DEPTH && blocks[i + count] === blocks[i] + count) count++
-      reader.readBack(blocks[i], count, this.isUnsettled)
-      while (reader.inFlight > READ_BACK_DEPTH) {
-        assert(simulator.step(), 'the engine moves while requests are in flight')
-      }
-      i += count
-    }
-    finish(simulator, reader)
-    this.tally.requests += reader.answered
   }
 
   private boot(): Simulator {
@@ -501,7 +485,10 @@ class Scenario {
       const promised = this.oracle.promises > promises
       promises = this.oracle.promises
       const isLookedAt = fate.chance(this.unless('looks', promised ? CRASH_AFTER_PROMISE : crashChance))
-      if (isLookedAt && !this.hasFailed) this.crashes.judge(this.store, this.config)
+      if (isLookedAt && !this.hasFailed) {
+        this.crashes.judge(this.store, this.config)
+        if (this.isFull(simulator)) this.tally.fullCrashes++
+      }
       if (!this.hasFailed && fate.chance(this.cutChance)) throw new PowerCut()
     }
     return simulator
@@ -535,12 +522,19 @@ class Scenario {
   }
 
   /**
-   * False if the disk let a recovery fail. A volume that became read-only by that, or by anything later, is served like
-   * any other; but what it reads is not known while the journal is not replayed.
+   * False if the disk let a recovery or a rebuild fail. A volume that became read-only by a recovery, or by anything
+   * later, is served like any other; but what it reads is not known while the journal is not replayed. A rebuild is
+   * begun again.
    */
   private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
     const status = administer(simulator, AdminCommand.Load)
+    if (this.hasFailed && status !== Status.Success && isRebuild(load)) {
+      this.tally.failedRebuilds++
+      spare(this.store)
+      assert(this.superBlock().state === VolumeState.ForceRebuild, 'a rebuild that fails is asked for still')
+      return false
+    }
     if (status !== Status.Success) throw new Error(`the load ends with ${Status[status]}`)
     const { boards } = simulator.arena
     const recovered = boards.completeRecoveries - completeRecoveries

@@ -18,6 +18,10 @@ const TREES = 60
 const BUSY_BLOCKS = 30
 /** Contents that are written again and again. */
 const FAVOURITES = 4
+/** How often a client means to fill the volume, how many of its writes do, and how long they are then. */
+const FILLING_CHANCE = 0.08
+const FILLING_WRITES = 0.3
+const FILLING_BLOCKS = 120
 
 /** What went wrong for a client; the first one ends the run. */
 export class WorkloadFailure extends Error {}
@@ -40,6 +44,8 @@ export class Workload {
   private readonly largest: number
   /** How often the contents are one of a few that are written again and again. */
   private readonly repetition: number
+  /** Whether the client writes long runs of what is like nothing else, until no block is free and on. */
+  private readonly fills: boolean
   private flushesBegun = 0
   private flushesEnded = 0
 
@@ -64,6 +70,7 @@ export class Workload {
     // Few distinct contents make duplicates, many fill the volume.
     this.seeds = prng.pick([4, 40, 4000])
     this.largest = prng.pick([12, 60, 300])
+    this.fills = prng.chance(FILLING_CHANCE)
     this.repetition = prng.pick([0, 0, 0.4])
     this.firstSeed = prng.below(2 ** 52)
     this.prng = prng
@@ -92,8 +99,9 @@ export class Workload {
 
   private write(): void {
     const { prng, oracle } = this
-    const [offset, length] = this.range()
-    const bytes = this.content(length)
+    const fills = this.fills && prng.chance(FILLING_WRITES)
+    const [offset, length] = fills ? this.longRange() : this.range()
+    const bytes = fills ? noise(prng, length) : this.content(length)
     const handle = oracle.beginWrite(offset, bytes)
     this.begin()
     const fua = prng.chance(this.fuaChance)
@@ -185,6 +193,12 @@ export class Workload {
     return [start, Math.min(unit * prng.between(1, most), target.sizeBytes - start)]
   }
 
+  private longRange(): [number, number] {
+    const { prng, target } = this
+    const start = prng.below(this.leaves) * this.stride * LEAF_BLOCKS * BLOCK
+    return [start, Math.min(prng.between(1, FILLING_BLOCKS) * BLOCK, target.sizeBytes - start)]
+  }
+
   /** Equal seeds give equal blocks, so requests that are not aligned meet no duplicates. */
   private content(length: number): Uint8Array {
     const bytes = new Uint8Array(length)
@@ -210,4 +224,10 @@ export class Workload {
       block[i] = state >>> 24
     }
   }
+}
+
+function noise(prng: Prng, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  prng.fill(bytes)
+  return bytes
 }

@@ -256,6 +256,12 @@ const RECOVERY: readonly Mutant[] = [
     'post.send(hop(BioOp.Write, placement.writer), vio)',
     'post.send(hop(PhysicalOp.SlabJournalErased, zone), vio)',
   ),
+  mutant(
+    'a rebuild that could not erase a slab journal goes on',
+    REBUILDER,
+    'if (status !== Status.Success)',
+    'if (status < 0)',
+  ),
   mutant('erased slab journals not zeroed', REBUILDER, 'arena.fill(0, at, at + BLOCK_SIZE)', 'void at'),
 ]
 
