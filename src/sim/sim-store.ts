@@ -38,6 +38,8 @@ export class SimStore {
   isAsleep: ((op: DeviceOp, block: number) => boolean) | null = null
   /** Whether, with the first that fails, all of its kind do. */
   failsForGood = false
+  /** Whether it is an error when two requests meet in a block. */
+  protected readonly isStrict: boolean = true
   /** Of what kind every request fails. */
   broken: DeviceOp | null = null
   private readonly blocks = new Map<number, Uint8Array>()
@@ -53,6 +55,11 @@ export class SimStore {
   /** A block's bytes; zeros if it was never written. */
   blockAt(block: number): Uint8Array {
     return this.blocks.get(block) ?? ZEROS
+  }
+
+  /** The blocks that were ever written. */
+  usedBlocks(): number[] {
+    return [...this.blocks.keys()]
   }
 
   /** Reads blocks as an audit does. */
@@ -91,7 +98,7 @@ export class SimStore {
   }
 
   /** Whether a request of this kind fails, now that it is to be done. */
-  strikes(prng: Prng, op: DeviceOp, block: number): boolean {
+  strikes(prng: Prng, op: DeviceOp, block: number, _count: number): boolean {
     const mayFail = this.failuresLeft > 0 && this.failureChance > 0 && this.mayFail(op, block)
     const isChosen = mayFail && prng.chance(this.failureChance)
     if (!isChosen && op !== this.broken) return false
@@ -105,7 +112,8 @@ export class SimStore {
     const isWrite = request.op === DeviceOp.Write
     for (let block = request.block; block < request.block + request.count; block++) {
       const others = this.underWay.get(block) ?? 0
-      assert(isWrite ? others === 0 : others >= 0, 'nothing else is under way in a block that is written')
+      const isAlone = isWrite ? others === 0 : others >= 0
+      assert(isAlone || !this.isStrict, 'nothing else is under way in a block that is written')
       this.underWay.set(block, isWrite ? -1 : others + 1)
     }
     if (isWrite) this.writes.set(request, now)
@@ -244,7 +252,7 @@ export class SimDevice implements BlockDevice {
     const underway = prng.pick(this.awake)
     const { request, bytes } = underway
     pending.splice(pending.indexOf(underway), 1)
-    if (store.strikes(prng, request.op, request.block)) {
+    if (store.strikes(prng, request.op, request.block, request.count)) {
       if (request.op !== DeviceOp.Flush) store.end(request)
       this.completed(request.tag, Status.IoError)
       return
