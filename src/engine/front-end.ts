@@ -309,8 +309,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
         if (request.inFlight === 0) this.finish(request)
         continue
       }
-      if (this.isBlocked(request)) {
-        this.context.counters[Mark.DiscardAwaitsVios]++
+      if (this.mustWait(request)) {
         queue.push(request)
         continue
       }
@@ -321,11 +320,12 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     return false
   }
 
-  private isBlocked({ kind, inFlight }: Request): boolean {
-    return (
-      inFlight >= VIOS_PER_REQUEST ||
-      (kind === RequestKind.Discard && this.discardsInFlight >= this.context.shape.discardVios)
-    )
+  private mustWait({ kind, inFlight }: Request): boolean {
+    if (inFlight >= VIOS_PER_REQUEST) return true
+    const { shape, counters } = this.context
+    if (kind !== RequestKind.Discard || this.discardsInFlight < shape.discardVios) return false
+    counters[Mark.DiscardAwaitsVios]++
+    return true
   }
 
   private launch(request: Request): void {
