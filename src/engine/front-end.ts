@@ -432,8 +432,9 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
 
   private giveBack(vio: VioIndex): void {
     this.free[this.freeCount++] = vio
-    if (this.freedSpace.remove(vio))
+    if (this.freedSpace.remove(vio) && this.shortOfSpace.length > 0) {
       for (const waiter of this.shortOfSpace.splice(0)) this.tryAgainWhenFreed(waiter)
+    }
     if (this.isDiscard[vio] !== 0) this.discardsInFlight--
     this.context.counters[Counter.VdoRequestsInProgress] = this.busyVios
   }
