@@ -384,8 +384,9 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   }
 
   private tryAgainWhenFreed(vio: VioIndex): void {
-    if (this.freedSpace.isFreed(vio)) this.tryAgain(vio)
-    else this.shortOfSpace.push(vio)
+    if (this.freedSpace.isFreed(vio)) return this.tryAgain(vio)
+    this.context.counters[Mark.WriteAwaitsFreedSpace]++
+    this.shortOfSpace.push(vio)
   }
 
   private tryAgain(vio: VioIndex): void {

@@ -177,6 +177,8 @@ export enum Mark {
   FlushesShared,
   /** A request waits since discards have their share of all vios. */
   DiscardAwaitsVios,
+  /** A write finds no space and waits for what an answered discard is about to free. */
+  WriteAwaitsFreedSpace,
 
   // The admin zone and repair.
   /** An error is told while the super block is being written. */
