@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -257,6 +257,9 @@ describe('vdo stats', function () {
       )
       // Of another, a killed server has left its socket.
       for (const name of ['old.img', 'old.img.sock']) writeFileSync(join(folder, name), '')
+      // Other programs have a folder with a socket beside it.
+      mkdirSync(join(folder, 'run'))
+      writeFileSync(join(folder, 'run.sock'), '')
       const here = ['-c', 'cd "$0" && "$1" "$2" stats', folder, process.execPath, PROGRAM]
       expect((await run('sh', here, 20_000)).stdout).to.match(/^Device .*\nv\.img +16000 .*\n$/)
       server.signal('SIGINT')

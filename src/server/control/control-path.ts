@@ -24,8 +24,10 @@ export function controlPath(device: string): string {
 
 /** Files of a folder that have a socket beside them: each is being served, or was when its server was killed. */
 export function perhapsServedIn(folder: string): string[] {
-  const names = new Set(readdirSync(folder))
-  return [...names].filter((name) => names.has(`${name}${BESIDE}`)).sort()
+  const found = readdirSync(folder, { withFileTypes: true })
+  const names = new Set(found.map(({ name }) => name))
+  const files = found.filter((entry) => entry.isFile()).map(({ name }) => name)
+  return files.filter((name) => names.has(`${name}${BESIDE}`)).sort()
 }
 
 /** The path without links, so that every name of a volume leads to the same socket. */
