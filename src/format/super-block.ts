@@ -244,7 +244,8 @@ export function encodeSuperBlockInto(bytes: Uint8Array, superBlock: SuperBlock, 
 
 /**
  * Decodes a super block: checks that it is one, that it is whole, and that its components are of the known
- * versions. Whether its sizes make sense is `validateSuperBlock`'s to say (validate-super-block.ts). Bytes behind it are ignored.
+ * versions. Whether its sizes make sense is `validateSuperBlock`'s to say (validate-super-block.ts). Bytes behind it
+ * are ignored.
  */
 export function decodeSuperBlock(bytes: Uint8Array, crc32: Crc32): SuperBlock {
   const what = 'super block'

@@ -1,7 +1,7 @@
 /**
  * Everything that is counted. Each zone (and the front end) has a row of its own and adds only there; whoever
- * reports sums the rows. Names follow the fields of VDO's statistics, version 36. Rare branches have
- * words behind them (see marks.ts).
+ * reports sums the rows. Names follow the fields of VDO's statistics, version 36. Rare branches have words behind them
+ * (marks.ts).
  */
 export enum Counter {
   // Recovery journal.
