@@ -36,7 +36,10 @@ export async function* runSeeds(wanted: SeedsToRun): AsyncGenerator<SeedResult> 
       while (running.length < jobs * 2) {
         const task = next()
         if (task === null) break
-        running.push(farm.run(task))
+        const result = farm.run(task)
+        // It is rejected when the farm ends before it; nobody may be listening then.
+        result.catch(() => {})
+        running.push(result)
       }
       const oldest = running.shift()
       if (oldest === undefined) return
