@@ -3,7 +3,8 @@ import { crc32 } from 'node:zlib'
 import { decodeSuperBlock } from '../format/super-block.js'
 import { memoryLender } from '../host/lend-memory.js'
 import type { Reduction } from '../sim/reduction.js'
-import { runScenario, type ScenarioOptions, type ScenarioReport } from '../sim/scenario.js'
+import { runScenario, type ScenarioOptions } from '../sim/scenario.js'
+import type { ScenarioReport } from '../sim/scenario-report.js'
 import type { Trace } from '../sim/trace.js'
 
 export interface SeedTask {

@@ -1,22 +1,9 @@
 /** What many seeds met together: how much happened, and how often each rare branch was taken. */
 import { nameOfWord, RARE, ROW_WORDS } from '../vio/marks.js'
-import type { ScenarioReport } from './scenario.js'
+import { noneOf, type ScenarioReport, TALLIED } from './scenario-report.js'
 
 /** What of a report is added up. */
-const SUMMED = [
-  'messages',
-  'events',
-  'requests',
-  'noSpace',
-  'crashes',
-  'powerCuts',
-  'fullCrashes',
-  'engineRecoveries',
-  'failedRecoveries',
-  'rebuilds',
-  'failedRebuilds',
-  'readOnlyEntries',
-] as const
+const SUMMED = [...TALLIED, 'crashes'] as const
 
 export type Sums = Readonly<Record<(typeof SUMMED)[number], number>>
 
@@ -24,12 +11,8 @@ export class Coverage {
   seeds = 0
   /** Seeds in which the power was cut. */
   crashSeeds = 0
-  private readonly summed: Record<(typeof SUMMED)[number], number>
+  private readonly summed = noneOf(SUMMED)
   private readonly words = Array.from({ length: ROW_WORDS }, () => 0)
-
-  constructor() {
-    this.summed = Object.fromEntries(SUMMED.map((name) => [name, 0])) as typeof this.summed
-  }
 
   add(report: ScenarioReport): void {
     this.seeds++

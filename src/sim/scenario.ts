@@ -33,6 +33,7 @@ import type { OrderLayout } from './order/order-model.js'
 import { WatchedTarget } from './order/watched-target.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
 import { keptWithin, type Reduction, type Trouble, WHOLE } from './reduction.js'
+import { noneOf, type ScenarioReport, TALLIED } from './scenario-report.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
 import { areSlabJournalsBlank, spoilSlabs } from './spoil-slabs.js'
@@ -40,40 +41,6 @@ import { ToldTarget } from './told-target.js'
 import { describeMessage, type Trace, TraceKind } from './trace.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
-
-/** What a run adds up. */
-interface Tally {
-  events: number
-  /** Messages between zones. */
-  messages: number
-  requests: number
-  noSpace: number
-  /** Power failures after which the engine itself went on with what the disk had. */
-  powerCuts: number
-  /** Power failures, and looks at what one would leave, while no block was free. */
-  fullCrashes: number
-  /** Recoveries that the engine completed. */
-  engineRecoveries: number
-  /** Read-only volumes that were rebuilt. */
-  rebuilds: number
-  /** Recoveries, and rebuilds, that a disk let fail. */
-  failedRecoveries: number
-  failedRebuilds: number
-  /** Disks that failed and made the volume read-only. */
-  readOnlyEntries: number
-}
-
-export interface ScenarioReport extends Readonly<Tally> {
-  readonly seed: number
-  /** The digests of all sessions, one after another. */
-  readonly traceHash: string
-  /** Power failures that were looked at from aside, and how many of them needed a recovery. */
-  readonly crashes: number
-  readonly recoveries: number
-  /** Counters and marks, by Counter and Mark, over all sessions. */
-  readonly counters: readonly number[]
-  readonly reports: readonly string[]
-}
 
 export interface ScenarioOptions {
   readonly seed: number
@@ -166,19 +133,7 @@ class Scenario {
   private readonly unpack: Unpack
   private readonly crashes: CrashJudge
   private traceHash = ''
-  private readonly tally: Tally = {
-    events: 0,
-    messages: 0,
-    requests: 0,
-    noSpace: 0,
-    powerCuts: 0,
-    fullCrashes: 0,
-    engineRecoveries: 0,
-    rebuilds: 0,
-    failedRecoveries: 0,
-    failedRebuilds: 0,
-    readOnlyEntries: 0,
-  }
+  private readonly tally = noneOf(TALLIED)
   private isReadOnly = false
   /** What the engine had to say to people. */
   private readonly reports: string[] = []
