@@ -14,13 +14,12 @@ import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { FormatError } from '../format/format-error.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
-import { audit } from '../repair/audit.js'
 import type { AuditResult, ProblemCode } from '../repair/audit-report.js'
 import { AdminCommand } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { administer, drain, readBack, requireRest, work } from './drive.js'
-import { isBlank, markState, volumeOf } from './found-volume.js'
+import { auditFound, isBlank, markState, volumeOf } from './found-volume.js'
 import { Fault, flipBits, LyingStore } from './lying-store.js'
 import { Oracle, type ReadHandle } from './oracle.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
@@ -302,19 +301,12 @@ class Damage {
   private look(): void {
     const superBlock = isBlank(this.store, this.config.volume) ? null : this.superBlock()
     if (superBlock === null || !CLOSED.includes(superBlock.state)) return
-    const { consistent, problemCounts } = this.audit(superBlock)
+    const { consistent, problemCounts } = this.auditOf(superBlock)
     if (!consistent) this.found(Finder.Audit, JSON.stringify(problemCounts))
   }
 
-  private audit(superBlock: SuperBlock): AuditResult {
-    const { config, store, unpack } = this
-    return audit({
-      disk: store,
-      volume: volumeOf(superBlock, config.volume.superBlockPbn),
-      state: superBlock.state,
-      maximumReferences: config.shape.maximumReferences,
-      expand: (bytes, at, size) => unpack(bytes, at, size) !== null,
-    })
+  private auditOf(superBlock: SuperBlock): AuditResult {
+    return auditFound(this.store, superBlock, this.config, this.unpack)
   }
 
   /**
@@ -338,7 +330,7 @@ class Damage {
     const simulator = this.simulator!
     this.readBack(simulator)
     this.close(simulator)
-    if (!this.isReadOnly) this.requireAgreement(this.audit(this.superBlock()!))
+    if (!this.isReadOnly) this.requireAgreement(this.auditOf(this.superBlock()!))
     else assert(this.options.fault === Fault.Unreadable, 'a volume that was rebuilt takes writes')
     this.reopen()
     this.session()

@@ -1,9 +1,12 @@
 /** A volume as it is found on a disk at rest. Here the disk begins with the index; there is no geometry block. */
 import type { Native } from '../base/native.js'
+import type { EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
 import { encodeSuperBlock, type SuperBlock, type VolumeState } from '../format/super-block.js'
+import { audit } from '../repair/audit.js'
 import type { AuditResult } from '../repair/audit-report.js'
 import type { Volume } from '../vio/volume.js'
+import type { Unpack } from './read-mapped.js'
 import type { SimStore } from './sim-store.js'
 
 const MOST_SENTENCES = 5
@@ -29,6 +32,22 @@ export function markState(
   const bytes = encodeSuperBlock({ ...superBlock, state }, (data, seed) => native.crc32(data, seed))
   disk.write(superBlockPbn, bytes)
   disk.endFlush(disk.beginFlush())
+}
+
+/** The audit of a volume that was closed; `config` is of the engine that closed it. */
+export function auditFound(
+  disk: SimStore,
+  superBlock: SuperBlock,
+  { volume, shape }: EngineConfig,
+  unpack: Unpack,
+): AuditResult {
+  return audit({
+    disk,
+    volume: volumeOf(superBlock, volume.superBlockPbn),
+    state: superBlock.state,
+    maximumReferences: shape.maximumReferences,
+    expand: (bytes, at, size) => unpack(bytes, at, size) !== null,
+  })
 }
 
 /** Throws if an audit (`what` it is) has found anything. */

@@ -14,7 +14,6 @@ import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import type { ExportTarget } from '../engine/export-target.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
-import { audit } from '../repair/audit.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
 import { ROW_WORDS } from '../vio/marks.js'
@@ -26,7 +25,7 @@ import { describeShape } from './describe-shape.js'
 import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { administer, drain, finish, readBack, requireRest, work } from './drive.js'
-import { isBlank, markState, requireConsistent, volumeOf } from './found-volume.js'
+import { auditFound, isBlank, markState, requireConsistent, volumeOf } from './found-volume.js'
 import { Oracle, Undecided } from './oracle.js'
 import { OrderChecker } from './order/order-checker.js'
 import type { OrderLayout } from './order/order-model.js'
@@ -531,18 +530,11 @@ class Scenario {
     const { isRecovering, unscrubbedSlabs } = simulator.arena.boards
     const wanted = isRecovering ? VolumeState.Recovering : VolumeState.Clean
     if (state !== wanted) throw new Error(`a saved volume is ${VolumeState[state]}`)
-    const { shape, volume } = this.config
-    const result = audit({
-      disk: this.store,
-      volume: volumeOf(superBlock, volume.superBlockPbn),
-      state,
-      maximumReferences: shape.maximumReferences,
-      expand: (bytes, at, size) => this.unpack(bytes, at, size) !== null,
-    })
+    const result = auditFound(this.store, superBlock, this.config, this.unpack)
     requireConsistent(result, 'the audit')
     const { totals } = result
     if (unscrubbedSlabs > 0) return
     if (totals.dirtySlabs > 0) throw new Error(`${totals.dirtySlabs} slabs are dirty after a save`)
-    if (!this.hasFailed) checkCounters(simulator.arena, shape.cachePages, totals.blocksInUse)
+    if (!this.hasFailed) checkCounters(simulator.arena, this.config.shape.cachePages, totals.blocksInUse)
   }
 }

@@ -8,9 +8,9 @@ import { Status } from '../../src/base/status.js'
 import { DeviceOp } from '../../src/device/block-device.js'
 import { arenaBytes } from '../../src/engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../../src/engine/assemble.js'
-import { describeVolume } from '../../src/engine/describe-volume.js'
 import { decodeSuperBlock } from '../../src/format/super-block.js'
 import { drawConfig, NONCE, redrawConfig } from '../../src/sim/draw-config.js'
+import { volumeOf } from '../../src/sim/found-volume.js'
 import { SimStore } from '../../src/sim/sim-store.js'
 import { type LendMemory, Simulator } from '../../src/sim/simulator.js'
 import type { IndexPlace } from '../../src/uds/index-layout.js'
@@ -160,8 +160,7 @@ export class IndexWorld {
   reopen(): void {
     const { superBlockPbn } = this.config.volume
     const superBlock = decodeSuperBlock(this.store.blockAt(superBlockPbn), crc32)
-    const volume = describeVolume({ nonce: superBlock.nonce, bioOffset: 0 }, superBlock, superBlockPbn)
-    this.config = redrawConfig(this.prng, this.config, volume, superBlock)
+    this.config = redrawConfig(this.prng, this.config, volumeOf(superBlock, superBlockPbn), superBlock)
     this.simulator = this.boot()
   }
 
