@@ -12,7 +12,6 @@ import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
 import type { ExportTarget } from '../engine/export-target.js'
-import { BLOCK_SIZE } from '../format/constants.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
@@ -24,13 +23,14 @@ import { CrashJudge } from './crash-judge.js'
 import { describeShape } from './describe-shape.js'
 import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
-import { administer, drain, finish, readBack, requireRest, work } from './drive.js'
+import { administer, drain, readBack, requireRest, work } from './drive.js'
 import { auditFound, isBlank, markState, requireConsistent, volumeOf } from './found-volume.js'
-import { Oracle, Undecided } from './oracle.js'
+import { Oracle } from './oracle.js'
 import { OrderChecker } from './order/order-checker.js'
 import type { OrderLayout } from './order/order-model.js'
 import { WatchedTarget } from './order/watched-target.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
+import { useReadOnly } from './read-only-client.js'
 import { keptWithin, type Reduction, type Trouble, WHOLE } from './reduction.js'
 import { noneOf, type ScenarioReport, TALLIED } from './scenario-report.js'
 import { SimStore } from './sim-store.js'
@@ -100,10 +100,8 @@ const CRASH_AFTER_PROMISE = 0.05
 /** How likely the power is to fail at any event of a session, and how often it may in one run. */
 const CUT_CHANCES = [0, 0.0002, 0.001, 0.01]
 const MOST_CUTS = 6
-/** How often a volume that became read-only is rebuilt, and what is asked of it before. */
+/** How often a volume that became read-only is rebuilt. */
 const REBUILD_CHANCE = 0.8
-const READ_ONLY_REQUESTS = 30
-const READ_ONLY_DEPTH = 8
 /** How often nothing that slabs say is right before a rebuild. */
 const SPOILT_SLABS_CHANCE = 0.7
 /** How much a client wants to be durable at once: nearly all of it where its data may fail. */
@@ -217,25 +215,8 @@ class Scenario {
     assert(store.written === written, 'nothing is written to a read-only volume')
   }
 
-  /** A read-only volume serves reads, refuses writes, and can be closed. */
   private useReadOnly(simulator: Simulator): void {
-    const workload = new Workload(
-      simulator.frontEnd,
-      this.prng.fork(),
-      new Undecided(),
-      READ_ONLY_DEPTH,
-      () => true,
-    )
-    for (let issued = 0; issued < READ_ONLY_REQUESTS; issued++) {
-      workload.issue()
-      while (workload.inFlight === workload.depth) simulator.step()
-    }
-    finish(simulator, workload)
-    simulator.frontEnd.write(0, new Uint8Array(BLOCK_SIZE).fill(1), false, (status) =>
-      assert(status === Status.ReadOnly, 'a read-only volume refuses writes'),
-    )
-    drain(simulator, false)
-    assert(administer(simulator, AdminCommand.Save) === Status.Success, 'a read-only volume can be closed')
+    useReadOnly(simulator, this.prng.fork())
     this.checkReadOnly()
     requireRest(simulator, this.store)
   }
