@@ -9,11 +9,12 @@ import type { Prng } from '../../src/base/prng.js'
 import type { Status } from '../../src/base/status.js'
 import type { Completion, ExportTarget } from '../../src/engine/export-target.js'
 import { auditFile, auditMemory } from '../../src/host/audit-file.js'
-import type { VdoVolume } from '../../src/host/open-volume.js'
+import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import type { AuditResult } from '../../src/repair/audit-report.js'
 import { Oracle } from '../../src/sim/oracle.js'
 import { Workload } from '../../src/sim/workload.js'
 import type { ZoneCounts } from '../../src/vio/volume.js'
+import { useVolume } from './use-volume.js'
 
 export const BLOCK = 4096
 export const MIB = 2 ** 20
@@ -78,12 +79,11 @@ class Listening implements ExportTarget {
   zero(offset: number, length: number, fua: boolean, done: Completion): void {
     this.target.zero(offset, length, fua, this.heard(done))
   }
-  forClient(): ExportTarget {
-    return this
-  }
-
   flush(done: Completion): void {
     this.target.flush(this.heard(done))
+  }
+  forClient(): ExportTarget {
+    return this
   }
 
   private heard(done: Completion): Completion {
@@ -173,6 +173,22 @@ async function workAlone(
     })
   }
   if (target.failure !== null) throw target.failure
+}
+
+/** A life of a volume: it is opened and read back, random clients work on it, it is closed and audited. */
+export async function live(
+  options: OpenOptions,
+  prng: Prng,
+  oracle: Oracle,
+  requests: number,
+): Promise<void> {
+  const volume = await openVolume(options)
+  await useVolume(volume, async () => {
+    await readAllBack(volume, oracle)
+    const depth = prng.pick([1, 17, 256, 3000])
+    await work(volume, prng.fork(), oracle, { requests, depth, clients: prng.pick([1, 3, 10]) })
+  })
+  auditClosed(options.device, volume.statistics())
 }
 
 /** What can be read back: a volume, or what a server makes of one. */

@@ -17,6 +17,7 @@ import { CutDisk, type Moment, momentsOf } from './cut-disk.js'
 import { Diary } from './diary.js'
 import { drawThreads, recover } from './kills.js'
 import { formatSparse } from './sparse-volume.js'
+import { useVolume } from './use-volume.js'
 
 /** A crowd, whose every sync serves many; then one who waits, so that what nobody syncs stays so for long. */
 const SESSIONS = [
@@ -87,8 +88,7 @@ async function runLogged(
   const before = await copyImage(image, 'synced.img')
   for (const { share, ...load } of SESSIONS) {
     const volume = await openLogged(image, log, 'default')
-    await work(volume, prng.fork(), diary, { requests: requests * share, ...load })
-    await volume.close()
+    await useVolume(volume, () => work(volume, prng.fork(), diary, { requests: requests * share, ...load }))
   }
   rmSync(image)
   return before

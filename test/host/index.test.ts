@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { indexShapeOf } from '../../src/format/index-region.js'
-import { type OpenOptions, openVolume, type VdoVolume } from '../../src/host/open-volume.js'
+import { openVolume } from '../../src/host/open-volume.js'
 import { serveNbd } from '../../src/server/nbd/nbd-server.js'
 import { Counter } from '../../src/vio/counters.js'
 import { randomBytes } from '../kernel/content.js'
 import { refusalOf } from '../outcomes.js'
 import { requireTool, runOk, withTempDir } from '../tools.js'
 import { formatInMemory } from './memory-volume.js'
+import { withIndex } from './use-volume.js'
 
 const BLOCK = 4096
 const MIB = 2 ** 20
@@ -27,25 +28,6 @@ threads:
 
 describe('the index of a volume on threads', function () {
   this.timeout(60_000)
-
-  /** Opens the volume with its index, hands it to the body, closes it. Gives what was said. */
-  async function withIndex(
-    options: OpenOptions,
-    body: (volume: VdoVolume) => Promise<void>,
-    end: 'close' | 'halt' = 'close',
-  ): Promise<readonly string[]> {
-    const reports: string[] = []
-    const volume = await openVolume({ ...options, report: (sentence) => reports.push(sentence) })
-    try {
-      await volume.indexSettled()
-      await body(volume)
-    } catch (error) {
-      await volume.halt()
-      throw error
-    }
-    await volume[end]()
-    return reports
-  }
 
   for (const [threads, sparse] of [
     ['default', false],

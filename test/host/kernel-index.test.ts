@@ -5,36 +5,18 @@ import { expect } from 'chai'
 import { RECORD_NAME_SEED } from '../../src/base/native.js'
 import { auditFile } from '../../src/host/audit-file.js'
 import { formatFile } from '../../src/host/format-file.js'
-import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
+import { openVolume } from '../../src/host/open-volume.js'
 import { murmur3 } from '../../src/uds/index-nonces.js'
 import { readManifest, statistic, unpackFixture } from '../fixtures.js'
 import { withTempDir } from '../tools.js'
 import { areasOfSave, openSample, type Sample, type SampleName } from '../uds/uds-samples.js'
+import { withIndex } from './use-volume.js'
 
 const BLOCK = 4096
 const MIB = 2 ** 20
 const GIB = 2 ** 30
 /** One chapter on disk: pages of 32 KiB, of which the first are its index. */
 const CHAPTER = { blocks: 560, indexBlocks: 48, first: 11 }
-
-/** Opens a volume with its index, hands it to the body, closes it. Gives what was said. */
-async function withIndex(
-  device: string,
-  threads: string,
-  body: (volume: VdoVolume) => Promise<void>,
-): Promise<readonly string[]> {
-  const reports: string[] = []
-  const volume = await openVolume({ device, threads, report: (sentence) => reports.push(sentence) })
-  try {
-    await volume.indexSettled()
-    await body(volume)
-  } catch (error) {
-    await volume.halt()
-    throw error
-  }
-  await volume.close()
-  return reports
-}
 
 /** Block number `i` of those that the kernel wrote when it made the samples. */
 function kernelBlock(i: number): Uint8Array {
@@ -121,7 +103,7 @@ describe('an index of the kernel’s behind the engine', function () {
       await withTempDir(async (folder) => {
         const image = join(folder, 'kernel.img')
         await makeVolume(image, sample, blocks)
-        const reports = await withIndex(image, threads, async (volume) => {
+        const reports = await withIndex({ device: image, threads }, async (volume) => {
           expect(volume.indexState).to.equal('online')
           await volume.write(0, data)
           await volume.flush()
@@ -143,7 +125,7 @@ describe('an index of the kernel’s behind the engine', function () {
     await withTempDir(async (folder) => {
       const image = await unpackFixture(this, 'clean', folder)
       const known = statistic(readManifest('clean').kernelStats, 'index.entriesIndexed')
-      const reports = await withIndex(image, 'default', async (volume) => {
+      const reports = await withIndex({ device: image, threads: 'default' }, async (volume) => {
         const before = volume.statistics()
         expect(before.index.entriesIndexed).to.equal(known)
         const data = await volume.read(0, 4 * MIB)
@@ -165,7 +147,7 @@ describe('an index of the kernel’s behind the engine', function () {
   it('that has no chapter yet is rebuilt with the volume that the kernel was writing when it was reset', async function () {
     await withTempDir(async (folder) => {
       const image = await unpackFixture(this, 'crash', folder)
-      const reports = await withIndex(image, 'default', async (volume) => {
+      const reports = await withIndex({ device: image, threads: 'default' }, async (volume) => {
         const data = await volume.read(0, 4 * MIB)
         await volume.write(512 * MIB, data)
         await volume.flush()

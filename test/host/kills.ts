@@ -15,6 +15,7 @@ import { NbdTarget } from '../server/nbd/nbd-target.js'
 import { spawnServer } from '../tools.js'
 import { auditClosed, drawCounts, drawProfile, judgeCrashed, type Readable, workOn } from './chaos.js'
 import { formatSparse, LOGICAL_BYTES } from './sparse-volume.js'
+import { useVolume } from './use-volume.js'
 
 /** One way of serving the volume, and of ending that. */
 interface Session extends Readable {
@@ -94,14 +95,10 @@ async function once(image: string, folder: string, prng: Prng, oracle: Oracle, d
 /** The volume comes up with what was promised, and is sound when it has recovered and is closed. */
 export async function recover(image: string, threads: string, oracle: Oracle): Promise<void> {
   const volume = await openVolume({ device: image, threads, report: ignore })
-  try {
+  await useVolume(volume, async () => {
     await judgeCrashed(volume, oracle)
     while (volume.statistics().inRecoveryMode) await new Promise((resolve) => setImmediate(resolve))
-  } catch (error) {
-    await volume.halt()
-    throw error
-  }
-  await volume.close()
+  })
   auditClosed(image, volume.statistics())
 }
 

@@ -6,6 +6,7 @@ import { Mark } from '../../src/vio/marks.js'
 import { codeOf } from '../outcomes.js'
 import { auditClosed, BLOCK, GIB } from './chaos.js'
 import { formatInMemory, type MemoryVolumeOptions, noise } from './memory-volume.js'
+import { useVolume } from './use-volume.js'
 
 const SLAB_DATA_BLOCKS = 8192 - 224 - 2
 
@@ -24,13 +25,7 @@ async function withVolume(
 ): Promise<void> {
   const { segments } = formatInMemory(format)
   const volume = await openVolume({ ...options, device: segments })
-  try {
-    await use(volume)
-  } catch (error) {
-    await volume.halt()
-    throw error
-  }
-  await volume.close()
+  await useVolume(volume, use)
   auditClosed(segments, volume.statistics())
 }
 

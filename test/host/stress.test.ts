@@ -9,27 +9,15 @@ import { readManifest, statistic } from '../fixtures.js'
 import { BlockSource } from '../kernel/content.js'
 import { auditOk, canAskRealTools } from '../kernel/real-tools.js'
 import { withTempDir } from '../tools.js'
-import { auditClosed, drawProfile, GIB, readAllBack, type TestDevice, work } from './chaos.js'
+import { auditClosed, drawProfile, GIB, live, type TestDevice } from './chaos.js'
 import { formatInMemory } from './memory-volume.js'
 import { formatSparse } from './sparse-volume.js'
 
-/** One life of a volume: opened, worked on, closed, audited; then opened with another profile, and so on. */
-async function live(device: TestDevice, profiles: readonly string[], seed: number, requests: number) {
+/** A life with each profile, one after the other. */
+async function liveWith(profiles: readonly string[], device: TestDevice, seed: number, requests: number) {
   const prng = new Prng(seed)
   const oracle = new Oracle()
-  for (const threads of profiles) {
-    const volume = await openVolume({ device, threads })
-    try {
-      await readAllBack(volume, oracle)
-      const depth = prng.pick([1, 17, 256, 3000])
-      await work(volume, prng.fork(), oracle, { requests, depth, clients: prng.pick([1, 3, 10]) })
-    } catch (error) {
-      await volume.halt()
-      throw error
-    }
-    await volume.close()
-    auditClosed(device, volume.statistics())
-  }
+  for (const threads of profiles) await live({ device, threads }, prng, oracle, requests)
 }
 
 describe('the engine on threads, under random clients', function () {
@@ -41,7 +29,7 @@ describe('the engine on threads, under random clients', function () {
         const { segments } = formatInMemory({ slabs: 8, logicalBlocks: 40_000 })
         const prng = new Prng(seed)
         const named = prng.pick(['default', 'tiny', 'wide'])
-        await live(segments, [named, drawProfile(prng, folder), drawProfile(prng, folder)], seed, 1500)
+        await liveWith([named, drawProfile(prng, folder), drawProfile(prng, folder)], segments, seed, 1500)
       }))
   }
 
@@ -50,7 +38,7 @@ describe('the engine on threads, under random clients', function () {
       const device = join(folder, 'volume.img')
       await formatSparse(device, { logicalBytes: 64 * GIB })
       const prng = new Prng(4)
-      await live(device, ['default', drawProfile(prng, folder)], 4, 1500)
+      await liveWith(['default', drawProfile(prng, folder)], device, 4, 1500)
       if (canAskRealTools()) expect((await auditOk(device)).logicalBlocks).to.be.above(0)
     }))
 
@@ -59,7 +47,7 @@ describe('the engine on threads, under random clients', function () {
       const { segments } = formatInMemory({ slabs: 16, logicalBlocks: 100_000 })
       const prng = new Prng(5)
       const most = { logical: 60, physical: 16, hash: 100, cpu: 8, bio: 8, index: 16 }
-      await live(segments, [drawProfile(prng, folder, most, 31), 'tiny'], 5, 1000)
+      await liveWith([drawProfile(prng, folder, most, 31), 'tiny'], segments, 5, 1000)
     }))
 
   it('shares the work of four clients between all threads, with no more metadata than the kernel writes', () =>

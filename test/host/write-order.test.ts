@@ -14,6 +14,7 @@ import { VDO_SHAPE, type VolumeShape } from '../../src/vio/volume-shape.js'
 import { withTempDir } from '../tools.js'
 import { auditClosed, drawProfile, readAllBack, work } from './chaos.js'
 import { formatSparse } from './sparse-volume.js'
+import { useVolume } from './use-volume.js'
 
 /** Blocks that fill soon, so that journals are reaped and pages written all the time. */
 const SMALL: VolumeShape = {
@@ -47,9 +48,10 @@ async function checked(
     const open = await openVolumeOn({ kind: 'logged', store, log }, { threads, shape }, () =>
       closeBackingFile(file),
     )
-    await readAllBack(open, oracle)
-    await work(open, prng.fork(), oracle, { requests, depth: 64, clients: 4 })
-    await open.close()
+    await useVolume(open, async () => {
+      await readAllBack(open, oracle)
+      await work(open, prng.fork(), oracle, { requests, depth: 64, clients: 4 })
+    })
     auditClosed(device, open.statistics())
   }
   const checker = new OrderChecker({ ...volume, ...shape })

@@ -10,7 +10,7 @@ import { Oracle } from '../../src/sim/oracle.js'
 import { Counter } from '../../src/vio/counters.js'
 import { Mark } from '../../src/vio/marks.js'
 import type { VolumeShape } from '../../src/vio/volume-shape.js'
-import { auditClosed, BLOCK, drawProfile, MIB, readAllBack, work } from '../host/chaos.js'
+import { auditClosed, BLOCK, drawProfile, live, MIB } from '../host/chaos.js'
 import { formatInMemory } from '../host/memory-volume.js'
 import { withTempDir } from '../tools.js'
 
@@ -49,17 +49,7 @@ async function oneSeed(seed: number, folder: string): Promise<void> {
   for (let life = 0; life < 4; life++) {
     const drawn = drawProfile(prng, folder)
     const threads = prng.chance(0.7) ? drawn : prng.pick(['default', 'tiny', 'wide'])
-    const volume = await openVolume({ device: segments, threads, shape: drawShape(prng) })
-    try {
-      await readAllBack(volume, oracle)
-      const depth = prng.pick([1, 17, 256, 3000])
-      await work(volume, prng.fork(), oracle, { requests: 4000, depth, clients: prng.pick([1, 3, 10]) })
-    } catch (error) {
-      await volume.halt()
-      throw error
-    }
-    await volume.close()
-    auditClosed(segments, volume.statistics())
+    await live({ device: segments, threads, shape: drawShape(prng) }, prng, oracle, 4000)
   }
 }
 
