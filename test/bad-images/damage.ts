@@ -12,7 +12,7 @@ import {
 } from '../../src/format/super-block.js'
 import type { BaseImage } from './base-images.js'
 import type { Image } from './image-store.js'
-import { blockOf, type Fields, type ImageMap, type Structure } from './structures.js'
+import { blockOf, type Fields, type ImageMap } from './structures.js'
 
 const BLOCK = 4096
 
@@ -95,13 +95,13 @@ export function describeDamage(image: BaseImage, map: ImageMap, damage: readonly
       const [name, value] = sizeChange(map, one.change, one.value)
       return `super block: ${name} becomes ${value}`
     }
-    const { name, structure, block } = target(map, one)
+    const { structure, block } = target(map, one)
     const fields = Array.from({ length: one.fields }, (_, i) => {
       const { at, size } = fieldAt(structure.fields, another(one.place, i))
       return `${size} bytes at ${at} become ${valueOf(map, another(one.value, i), size)} or near`
     })
     const what = one.kind === 'field' ? fields.join(', ') : one.kind
-    return `${name} at ${block}: ${what}${one.seals ? ', sealed' : ''}`
+    return `${structure.name} at ${block}: ${what}${one.seals ? ', sealed' : ''}`
   })
   return `${image.name}: ${said.join('; ')}`
 }
@@ -110,7 +110,7 @@ type InBlock = Extract<Damage, { readonly structure: number }>
 
 function target(map: ImageMap, { structure, block }: InBlock) {
   const hit = map.structures[structure % map.structures.length]!
-  return { name: hit.name, structure: hit, block: hit.blocks[block % hit.blocks.length]! }
+  return { structure: hit, block: hit.blocks[block % hit.blocks.length]! }
 }
 
 function spoil(blocks: Map<number, Uint8Array>, image: BaseImage, map: ImageMap, damage: InBlock): void {
@@ -147,12 +147,8 @@ function spoil(blocks: Map<number, Uint8Array>, image: BaseImage, map: ImageMap,
       bytes = theirs
     }
   }
-  if (damage.seals) seal(structure, bytes)
+  if (damage.seals) structure.seal?.(bytes)
   blocks.set(block, bytes)
-}
-
-function seal(structure: Structure, bytes: Uint8Array): void {
-  structure.seal?.(bytes)
 }
 
 function fieldAt(fields: readonly Fields[], place: number): { readonly at: number; readonly size: number } {

@@ -112,13 +112,10 @@ class Judge {
     return this.close(volume)
   }
 
-  private async open(): Promise<VdoVolume> {
+  private open(): Promise<VdoVolume> {
     const { path: device, base } = this
-    const volume = await within(
-      'an opening',
-      openVolume({ device, threads: 'tiny', shape: base.shape, report: () => {} }),
-    )
-    return volume
+    const opening = openVolume({ device, threads: 'tiny', shape: base.shape, report: () => {} })
+    return within('an opening', opening)
   }
 
   /** Whatever is asked is answered. */

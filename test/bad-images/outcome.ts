@@ -1,10 +1,10 @@
 /** How a command may end on an image that may be anything, and what an error must be to count as a refusal. */
 import { VdoError } from '../../src/base/errors.js'
 
-export const COMMANDS = ['audit', 'format', 'serve', 'read-only', 'force-rebuild'] as const
+type Command = 'audit' | 'format' | 'serve' | 'read-only' | 'force-rebuild'
 
 /** How each command ended: `serves`, `is read-only`, `refused: CODE` and the like. */
-export type Outcomes = Readonly<Record<(typeof COMMANDS)[number], string>>
+export type Outcomes = Readonly<Record<Command, string>>
 
 /** What a rebuild cannot mend: data that are no compressed block any more. */
 export const LOST_DATA: ReadonlySet<string> = new Set(['BAD_FRAGMENT'])

@@ -11,14 +11,13 @@ import { configureEngine } from '../../src/host/configure-engine.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import { loadProfile } from '../../src/host/profile.js'
 import { type ReadableStore, readVolumeHead } from '../../src/host/read-volume.js'
+import { administer, drain } from '../../src/sim/drive.js'
 import { type LendMemory, Simulator } from '../../src/sim/simulator.js'
 import { AdminCommand } from '../../src/vio/opcodes.js'
 import type { VolumeShape } from '../../src/vio/volume-shape.js'
 import type { ImageStore } from './image-store.js'
 
 const BLOCK = 4096
-/** Far more events than any of these small volumes needs for anything. */
-const MOST_EVENTS = 400_000
 /** One zone of each kind, and several of most: damage may have them meet in one block. */
 const [TINY, WIDE] = [loadProfile('tiny'), loadProfile('wide')]
 const WIDE_CHANCE = 0.25
@@ -56,6 +55,8 @@ export function readable(store: ImageStore): ReadableStore {
 export class SimulatedVolume {
   readonly simulator: Simulator
   private readonly config: EngineConfig
+  /** Requests that wait for their answer. */
+  private open = 0
 
   /** Throws a VdoError for an image that is refused. */
   constructor(store: ImageStore, shape: Partial<VolumeShape>, lend: LendMemory, seed: number) {
@@ -89,32 +90,33 @@ export class SimulatedVolume {
   }
 
   load(): Status {
-    return this.administer(AdminCommand.Load)
+    return administer(this.simulator, AdminCommand.Load)
   }
 
   save(): Status {
-    let drained = false
-    this.simulator.frontEnd.drain(() => {
-      drained = true
-    })
-    this.runUntil(() => drained, 'a drain')
-    return this.administer(AdminCommand.Save)
+    drain(this.simulator, false)
+    return administer(this.simulator, AdminCommand.Save)
   }
 
   /** Brings the volume to rest, saved or not, and back. */
   pause(command: AdminCommand.Suspend | AdminCommand.Save): void {
-    let isHeld = false
-    this.simulator.frontEnd.hold(() => {
-      isHeld = true
-    })
-    this.runUntil(() => isHeld, 'a hold')
-    this.administer(command)
-    this.administer(AdminCommand.Resume)
-    this.simulator.frontEnd.letGo()
+    const { simulator } = this
+    drain(simulator, true)
+    administer(simulator, command)
+    administer(simulator, AdminCommand.Resume)
+    simulator.frontEnd.letGo()
   }
 
   flush(): Status {
-    return this.ask('a flush', (done) => this.simulator.frontEnd.flush(done))
+    let answer = Status.EngineHalted
+    this.begin((frontEnd, done) =>
+      frontEnd.flush((status) => {
+        answer = status
+        done(status)
+      }),
+    )
+    this.answered()
+    return answer
   }
 
   /** Starts a request without waiting for its end; `answered` waits for all of those. */
@@ -124,25 +126,7 @@ export class SimulatedVolume {
   }
 
   answered(): void {
-    this.runUntil(() => this.open === 0, 'a request')
-  }
-
-  private open = 0
-
-  private administer(command: AdminCommand): Status {
-    return this.ask(AdminCommand[command], (done) => this.simulator.frontEnd.administer(command, done))
-  }
-
-  private ask(what: string, start: (done: (status: Status) => void) => void): Status {
-    let answer: Status | null = null
-    start((status) => {
-      answer = status
-    })
-    this.runUntil(() => answer !== null, what)
-    return answer ?? Status.EngineHalted
-  }
-
-  private runUntil(done: () => boolean, what: string): void {
-    if (!this.simulator.runUntil(done, MOST_EVENTS)) throw new Error(`${what} is never answered`)
+    const done = this.simulator.runUntil(() => this.open === 0)
+    if (!done) throw new Error('a request is never answered')
   }
 }
