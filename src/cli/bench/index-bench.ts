@@ -2,7 +2,7 @@
 import Table from 'cli-table3'
 import { DEFAULT_INDEX_MEMORY } from '../../format/index-memory.js'
 import { geometryOfMemory, type IndexGeometry } from '../../uds/geometry.js'
-import { type IndexRowResult, measureIndex, measureYoungIndex } from './index-rows.js'
+import { type IndexRowResult, measureIndex } from './index-rows.js'
 import { NameStream } from './name-stream.js'
 import { VolumeIndexBench } from './volume-index-bench.js'
 import { WholeIndexBench } from './whole-index-bench.js'
@@ -25,13 +25,14 @@ export function measureIndexes(
   return results
 }
 
-/** Measures an index that is as new, for rows of volumes whose index is. */
+/** Measures an index that stays far from full, for rows of volumes whose index is as new. */
 export function measureYoung(
   chapters: number,
   report: (result: IndexRowResult) => void,
   geometry: IndexGeometry,
 ): void {
-  measureYoungIndex(new WholeIndexBench(geometry, 'young index'), new NameStream(SEED), chapters, report)
+  const index = new WholeIndexBench(geometry, 'young index')
+  measureIndex(index, new NameStream(SEED), chapters, report, chapters)
 }
 
 export function indexTable(results: readonly IndexRowResult[]): string {

@@ -67,32 +67,16 @@ export const INDEX_ROWS = {
 /** Names from this number on are never posted. */
 export const MISSING = 0x8000_0000
 
-/** Runs all rows. `chapters` is how many chapters' worth of requests the rows after the fill make. */
+/**
+ * Runs all rows. Requests are counted in chapters' worth of names: `fill` for the first row, `chapters` for each of the
+ * others. An index that the first row does not fill has none for one that turns over.
+ */
 export function measureIndex(
   index: IndexUnderTest,
   names: NameStream,
   chapters: number,
   report: (result: IndexRowResult) => void,
-): void {
-  measureRows(index, names, index.closedChapters, chapters, report)
-}
-
-/** Runs the rows of an index that stays far from full: it is filled with as many chapters as the other rows ask for. */
-export function measureYoungIndex(
-  index: IndexUnderTest,
-  names: NameStream,
-  chapters: number,
-  report: (result: IndexRowResult) => void,
-): void {
-  measureRows(index, names, chapters, chapters, report)
-}
-
-function measureRows(
-  index: IndexUnderTest,
-  names: NameStream,
-  fill: number,
-  chapters: number,
-  report: (result: IndexRowResult) => void,
+  fill = index.closedChapters,
 ): void {
   const { recordsPerChapter } = index
   const count = chapters * recordsPerChapter
