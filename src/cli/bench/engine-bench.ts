@@ -2,10 +2,10 @@
  * Rows of requests to volumes, on memory and on a file, for each profile and depth, each on a volume of its own; and
  * what the index costs them, where a map in memory is measured beside it.
  */
-import Table from 'cli-table3'
 import { DEFAULT_INDEX_MEMORY } from '../../format/index-memory.js'
 import { openVolume } from '../../host/open-volume.js'
 import { geometryOfMemory } from '../../uds/geometry.js'
+import { type Column, tableOf } from '../columns.js'
 import { showProgress } from '../progress.js'
 import { clockNonce } from '../volume-identity.js'
 import { type BenchStore, makeStore } from './bench-store.js'
@@ -183,41 +183,22 @@ export class EngineBench {
   }
 }
 
+const COLUMNS: readonly Column<Result>[] = [
+  ['store', (r) => r.store],
+  ['profile', (r) => r.profile],
+  ['names', (r) => r.names],
+  ['row', (r) => r.row],
+  ['depth', (r) => r.depth],
+  ['blocks/s', (r) => Math.round(r.blocksPerSecond)],
+  ['CPU µs', (r) => r.cpuPerBlock.toFixed(1)],
+  ['gen µs', (r) => r.generatorPerBlock.toFixed(2)],
+  ['p50 µs', (r) => Math.round(r.latency.p50)],
+  ['p99 µs', (r) => Math.round(r.latency.p99)],
+  ['p99.9 µs', (r) => Math.round(r.latency.p999)],
+  ['proven', (r) => `${(r.proven * 100).toFixed(1)} %${r.isProven ? '' : ' !'}`],
+  ['audit', (r) => (r.problems === 0 ? 'clean' : `${r.problems} !`)],
+]
+
 export function engineTable(results: readonly Result[]): string {
-  const t = new Table({
-    head: [
-      'store',
-      'profile',
-      'names',
-      'row',
-      'depth',
-      'blocks/s',
-      'CPU µs',
-      'gen µs',
-      'p50 µs',
-      'p99 µs',
-      'p99.9 µs',
-      'proven',
-      'audit',
-    ],
-    style: { head: [], border: [] },
-  })
-  for (const r of results) {
-    t.push([
-      r.store,
-      r.profile,
-      r.names,
-      r.row,
-      r.depth,
-      Math.round(r.blocksPerSecond),
-      r.cpuPerBlock.toFixed(1),
-      r.generatorPerBlock.toFixed(2),
-      Math.round(r.latency.p50),
-      Math.round(r.latency.p99),
-      Math.round(r.latency.p999),
-      `${(r.proven * 100).toFixed(1)} %${r.isProven ? '' : ' !'}`,
-      r.problems === 0 ? 'clean' : `${r.problems} !`,
-    ])
-  }
-  return t.toString()
+  return tableOf(results, COLUMNS)
 }

@@ -1,7 +1,7 @@
 /** The index part of `vdo bench`: which indexes are measured, and the table of what was measured. */
-import Table from 'cli-table3'
 import { DEFAULT_INDEX_MEMORY } from '../../format/index-memory.js'
 import { geometryOfMemory, type IndexGeometry } from '../../uds/geometry.js'
+import { type Column, tableOf } from '../columns.js'
 import { type IndexRowResult, measureIndex } from './index-rows.js'
 import { NameStream } from './name-stream.js'
 import { VolumeIndexBench } from './volume-index-bench.js'
@@ -35,37 +35,23 @@ export function measureYoung(
   measureIndex(index, new NameStream(SEED), chapters, report, chapters)
 }
 
+const COLUMNS: readonly Column<IndexRowResult>[] = [
+  ['index', (r) => r.index],
+  ['row', (r) => r.row],
+  ['requests/s', (r) => Math.round(r.requestsPerSecond)],
+  ['CPU µs', (r) => r.cpuPerRequest.toFixed(2)],
+  ['gen µs', (r) => r.generatorPerRequest.toFixed(3)],
+  ['found', (r) => `${(r.foundShare * 100).toFixed(2)} %${r.isProven ? '' : ' !'}`],
+  [
+    'false positives',
+    (r) => (r.requestsPerFalsePositive === 0 ? '0' : `1 in ${Math.round(r.requestsPerFalsePositive)}`),
+  ],
+  ['page reads', (r) => r.pageReads],
+  ['rebalances', (r) => r.rebalances],
+  ['overflows', (r) => r.overflows],
+  ['bytes/record', (r) => r.bytesPerRecord.toFixed(2)],
+]
+
 export function indexTable(results: readonly IndexRowResult[]): string {
-  const table = new Table({
-    head: [
-      'index',
-      'row',
-      'requests/s',
-      'CPU µs',
-      'gen µs',
-      'found',
-      'false positives',
-      'page reads',
-      'rebalances',
-      'overflows',
-      'bytes/record',
-    ],
-    style: { head: [], border: [] },
-  })
-  for (const r of results) {
-    table.push([
-      r.index,
-      r.row,
-      Math.round(r.requestsPerSecond),
-      r.cpuPerRequest.toFixed(2),
-      r.generatorPerRequest.toFixed(3),
-      `${(r.foundShare * 100).toFixed(2)} %${r.isProven ? '' : ' !'}`,
-      r.requestsPerFalsePositive === 0 ? '0' : `1 in ${Math.round(r.requestsPerFalsePositive)}`,
-      r.pageReads,
-      r.rebalances,
-      r.overflows,
-      r.bytesPerRecord.toFixed(2),
-    ])
-  }
-  return table.toString()
+  return tableOf(results, COLUMNS)
 }

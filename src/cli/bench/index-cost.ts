@@ -3,7 +3,7 @@
  * beside what the index's own requests cost when it is by itself. It may cost those and 1 µs a block more, for asking
  * it and hearing from it.
  */
-import Table from 'cli-table3'
+import { type Column, tableOf } from '../columns.js'
 import { INDEX_ROWS, type IndexRowResult } from './index-rows.js'
 import type { Measured } from './measure.js'
 
@@ -74,39 +74,21 @@ export interface IndexCostRow extends IndexCost {
   readonly depth: number
 }
 
+const COLUMNS: readonly Column<IndexCostRow>[] = [
+  ['store', (r) => r.store],
+  ['profile', (r) => r.profile],
+  ['names', (r) => r.names],
+  ['row', (r) => r.row],
+  ['depth', (r) => r.depth],
+  ['CPU µs', (r) => r.withIndex.toFixed(2)],
+  ['with map', (r) => r.withMap.toFixed(2)],
+  ['difference', (r) => r.difference.toFixed(2)],
+  ['requests/block', (r) => r.requestsPerBlock.toFixed(2)],
+  ['own µs', (r) => r.own.toFixed(2)],
+  ['allowed µs', (r) => r.allowed.toFixed(2)],
+  ['', (r) => (r.isInside ? 'inside' : 'outside !')],
+]
+
 export function indexCostTable(rows: readonly IndexCostRow[]): string {
-  const table = new Table({
-    head: [
-      'store',
-      'profile',
-      'names',
-      'row',
-      'depth',
-      'CPU µs',
-      'with map',
-      'difference',
-      'requests/block',
-      'own µs',
-      'allowed µs',
-      '',
-    ],
-    style: { head: [], border: [] },
-  })
-  for (const r of rows) {
-    table.push([
-      r.store,
-      r.profile,
-      r.names,
-      r.row,
-      r.depth,
-      r.withIndex.toFixed(2),
-      r.withMap.toFixed(2),
-      r.difference.toFixed(2),
-      r.requestsPerBlock.toFixed(2),
-      r.own.toFixed(2),
-      r.allowed.toFixed(2),
-      r.isInside ? 'inside' : 'outside !',
-    ])
-  }
-  return table.toString()
+  return tableOf(rows, COLUMNS)
 }
