@@ -54,16 +54,17 @@ export function listOf<T>(option: string, read: (text: string) => T): (text: str
   }
 }
 
-/** Reads whole numbers and ranges of them, like `3,17-19`, or a word for none; gives them ascending, each once. */
-export function numberRanges(option: string, none: string): (text: string) => number[] {
+/** Reads whole numbers up to `most` and ranges of them, like `3,17-19`, or a word for none; gives them ascending, each once. */
+export function numberRanges(option: string, none: string, most: number): (text: string) => number[] {
   return (text) => {
     if (text === none) return []
     const ranges = listOf(option, (range) => {
       const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(range)
       const first = Number(match?.[1])
-      const count = Number(match?.[2] ?? first) - first + 1
-      if (!(count >= 1)) throw badArgument(option, text, `numbers and ranges like 3,17-19, or ${none}`)
-      return Array.from({ length: count }, (_, i) => first + i)
+      const last = Number(match?.[2] ?? first)
+      if (!(first <= last && last <= most))
+        throw badArgument(option, text, `numbers up to ${most} and ranges like 3,17-19, or ${none}`)
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i)
     })(text)
     return [...new Set(ranges.flat())].sort((a, b) => a - b)
   }

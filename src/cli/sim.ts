@@ -32,6 +32,7 @@ interface SimOptions extends Pick<Reduction, 'without' | 'schedule'> {
 
 const MINUTE_MS = 60_000
 const SCHEDULES = 2 ** 20
+const MOST_STEPS = 10_000_000
 
 const program = new Command('sim')
   .description('run the engine in one thread under a seeded scheduler, with a random client and an oracle')
@@ -51,7 +52,7 @@ const program = new Command('sim')
       .argParser(decimalNumber('--minutes', 0.01, 100_000))
       .conflicts(['seeds', 'trace']),
   )
-  .option('--steps <n>', 'requests a seed, 1 to 10000000', wholeNumber('--steps', 1, 1e7), 300)
+  .option('--steps <n>', `requests a seed, 1 to ${MOST_STEPS}`, wholeNumber('--steps', 1, MOST_STEPS), 300)
   .option(
     '--jobs <n>',
     'seeds at a time, each on a thread, 1 to 256',
@@ -61,7 +62,7 @@ const program = new Command('sim')
   .option(
     '--keep <ranges>',
     'the only requests to make, like 3,17-19, or none (default: all)',
-    numberRanges('--keep', NONE_KEPT),
+    numberRanges('--keep', NONE_KEPT, MOST_STEPS - 1),
     null,
   )
   .option(

@@ -61,10 +61,10 @@ describe('a reduction', () => {
     )
     expect(optionsOf({ ...WHOLE, kept: [] })).to.equal('--keep none')
     expect(optionsOf(WHOLE)).to.equal('')
-    expect(numberRanges('--keep', NONE_KEPT)('5,0,3-5,17,299')).to.deep.equal(kept)
-    expect(numberRanges('--keep', NONE_KEPT)('none')).to.deep.equal([])
-    for (const bad of ['', '3-', '5-3', 'a', '1,,2']) {
-      expect(() => numberRanges('--keep', NONE_KEPT)(bad)).to.throw('--keep is')
+    expect(numberRanges('--keep', NONE_KEPT, 299)('5,0,3-5,17,299')).to.deep.equal(kept)
+    expect(numberRanges('--keep', NONE_KEPT, 299)('none')).to.deep.equal([])
+    for (const bad of ['', '3-', '5-3', 'a', '1,,2', '300', '0-999999999']) {
+      expect(() => numberRanges('--keep', NONE_KEPT, 299)(bad)).to.throw('--keep is')
     }
   })
 })
@@ -102,7 +102,7 @@ describe('a seed on a disk that forgets', function () {
       )
     expect(words, told.replay).to.not.equal(null)
     const reduction: Reduction = {
-      kept: numberRanges('--keep', NONE_KEPT)(words![1]!),
+      kept: numberRanges('--keep', NONE_KEPT, 299)(words![1]!),
       without: TROUBLES.filter((trouble) => words![2]!.split(',').includes(trouble)),
       schedule: Number(words![3] ?? 0),
     }
