@@ -54,7 +54,6 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   private freeCount: number
   private readonly requests: (Request | null)[]
   private readonly arrived: Uint8Array
-  private readonly isDiscard: Uint8Array
   private discardsInFlight = 0
   private readonly freedSpace: FreedSpace
   /** Vios that found no space and wait for some that is being freed. */
@@ -82,7 +81,6 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     this.viosPerClient = Math.max(1, Math.floor(shape.dataVios / 2))
     this.requests = Array.from({ length: shape.dataVios }, () => null)
     this.arrived = new Uint8Array(shape.dataVios)
-    this.isDiscard = new Uint8Array(shape.dataVios)
     this.freedSpace = new FreedSpace(shape.dataVios)
     this.loader = new VioLoader(context)
     for (let i = 0; i < pools.flush.count; i++) this.freeFlushes.push(vioIndex(pools.flush.first + i))
@@ -332,8 +330,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     const { counters } = this.context
     const vio = vioIndex(this.free[--this.freeCount])
     this.requests[vio] = request
-    this.isDiscard[vio] = request.kind === RequestKind.Discard ? 1 : 0
-    if (this.isDiscard[vio] !== 0) this.discardsInFlight++
+    if (request.kind === RequestKind.Discard) this.discardsInFlight++
     request.inFlight++
     request.client.inFlight++
     this.freedSpace.began(vio)
@@ -432,12 +429,13 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   }
 
   private giveBack(vio: VioIndex): void {
+    const { counters, vios } = this.context
     this.free[this.freeCount++] = vio
     if (this.freedSpace.remove(vio) && this.shortOfSpace.length > 0) {
       for (const waiter of this.shortOfSpace.splice(0)) this.tryAgainWhenFreed(waiter)
     }
-    if (this.isDiscard[vio] !== 0) this.discardsInFlight--
-    this.context.counters[Counter.VdoRequestsInProgress] = this.busyVios
+    if (vios.has(vio, VioFlag.Discard)) this.discardsInFlight--
+    counters[Counter.VdoRequestsInProgress] = this.busyVios
   }
 
   private countTaken(vio: VioIndex): void {
@@ -464,7 +462,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
   private count(vio: VioIndex, whole: Counter, partial: Counter, fua: Counter, partialFua: Counter): void {
     const { counters, vios } = this.context
     const isPartial = vios.partialLength[vio] < BLOCK_SIZE
-    const kind = vios.isRead(vio) ? 0 : this.isDiscard[vio] !== 0 ? 2 : 1
+    const kind = vios.isRead(vio) ? 0 : vios.has(vio, VioFlag.Discard) ? 2 : 1
     counters[whole + kind]++
     if (isPartial) counters[partial + kind]++
     if (!vios.has(vio, VioFlag.Fua)) return
