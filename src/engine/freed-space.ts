@@ -15,7 +15,10 @@ export class FreedSpace {
   private answered = 0
   /** Vios that are answered and under way, in the order of the answers. */
   private readonly freeing: IntrusiveLists
-  /** By vio: which of the answered it is, or, while it is not, how many were answered and some under way when it began. */
+  /**
+   * By vio. Of one that is answered: its number among those. Before that: how many were answered when it began, or 0
+   * if none of them was under way.
+   */
   private readonly order: Float64Array
 
   constructor(vioCount: number) {
