@@ -123,10 +123,11 @@ export function reachOf(ring: JournalRing): JournalReach {
   let slabJournalHead = 0
   for (let position = 0; position < ring.blocks; position++) {
     const at = position * BLOCK_SIZE
-    if (!isCandidateAt(ring, position, readJournalRecoveryCount(ring.bytes, at))) continue
+    const recoveryCount = readJournalRecoveryCount(ring.bytes, at)
+    if (!isCandidateAt(ring, position, recoveryCount)) continue
     const sequence = readJournalSequence(ring.bytes, at)
     next = Math.max(next, sequence + 1)
-    if (!isCandidateAt(ring, position)) continue
+    if (recoveryCount !== ring.recoveryCount) continue
     if (sequence >= highest) {
       isFound = true
       highest = sequence
