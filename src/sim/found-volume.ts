@@ -1,7 +1,9 @@
 /** A volume as it is found on a disk at rest. Here the disk begins with the index; there is no geometry block. */
+import { isZero } from '../base/bytes.js'
 import type { Native } from '../base/native.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { describeVolume } from '../engine/describe-volume.js'
+import { BLOCK_SIZE } from '../format/constants.js'
 import { encodeSuperBlock, type SuperBlock, type VolumeState } from '../format/super-block.js'
 import { audit } from '../repair/audit.js'
 import type { AuditResult } from '../repair/audit-report.js'
@@ -13,7 +15,7 @@ const MOST_SENTENCES = 5
 
 /** Whether a volume was never loaded: then its super block is not on the disk. */
 export function isBlank(disk: SimStore, { isNew, superBlockPbn }: Volume): boolean {
-  return isNew && disk.blockAt(superBlockPbn).every((byte) => byte === 0)
+  return isNew && isZero(disk.blockAt(superBlockPbn), 0, BLOCK_SIZE)
 }
 
 /** The volume that a super block tells of. */

@@ -3,6 +3,7 @@
  * the rest. So before one all of it is made wrong: each counter, the summary, and each slab journal, whose blocks are
  * ones that the volume could have written itself, long after those that it will write.
  */
+import { isZero } from '../base/bytes.js'
 import type { Prng } from '../base/prng.js'
 import { BLOCK_SIZE, SLAB_SUMMARY_BLOCKS } from '../format/constants.js'
 import {
@@ -42,7 +43,7 @@ export function areSlabJournalsBlank(disk: SimStore, volume: Volume): boolean {
   return slabStarts(volume).every((start) => {
     const journal = start + slabDataBlocks + slabReferenceBlocks
     for (let i = 0; i < slabJournalBlocks; i++) {
-      if (disk.blockAt(journal + i).some((byte) => byte !== 0)) return false
+      if (!isZero(disk.blockAt(journal + i), 0, BLOCK_SIZE)) return false
     }
     return true
   })

@@ -1,4 +1,5 @@
 /** A target that tells what is asked of it, and how that ends, in words. */
+import { isZero } from '../base/bytes.js'
 import { Status } from '../base/status.js'
 import type { Completion, ExportTarget } from '../engine/export-target.js'
 
@@ -69,7 +70,7 @@ function promise(fua: boolean): string {
 
 /** Equal data have equal words. */
 function digest(bytes: Uint8Array): string {
-  if (bytes.every((byte) => byte === 0)) return 'zeros'
+  if (isZero(bytes, 0, bytes.length)) return 'zeros'
   let hash = 0x811c9dc5
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
   return `data ${(hash >>> 0).toString(16).padStart(8, '0')}`
