@@ -4,6 +4,7 @@ import { VolumeState } from '../../src/format/super-block.js'
 import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { codeOf } from '../outcomes.js'
 import { formatInMemory, noise, stateOnDisk } from './memory-volume.js'
+import { useVolume } from './use-volume.js'
 
 const BLOCK = 4096
 
@@ -12,12 +13,7 @@ async function withVolume(
   threads: string,
   use: (volume: VdoVolume) => Promise<void>,
 ): Promise<void> {
-  const volume = await openVolume({ device, threads })
-  try {
-    await use(volume)
-  } finally {
-    await volume.close()
-  }
+  await useVolume(await openVolume({ device, threads }), use)
 }
 
 describe('openVolume', function () {

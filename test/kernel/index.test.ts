@@ -2,8 +2,8 @@
 
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { statistic } from '../fixtures.js'
+import { withIndex } from '../host/use-volume.js'
 import { withTempDir } from '../tools.js'
 import { randomBytes } from './content.js'
 import { readStats, requireGuest, runGuest } from './guest.js'
@@ -21,28 +21,6 @@ const CHUNKS = 68
 /** Incompressible, and like no other chunk. */
 const chunk = (number: number): Buffer => randomBytes(7000 + number, CHUNK)
 
-/** Opens a volume of ours with its index, and hears what is said of that. */
-async function withIndex(
-  device: string,
-  body: (volume: VdoVolume) => Promise<void>,
-): Promise<readonly string[]> {
-  const reports: string[] = []
-  const volume = await openVolume({
-    device,
-    threads: 'default',
-    report: (sentence) => reports.push(sentence),
-  })
-  try {
-    await volume.indexSettled()
-    await body(volume)
-  } catch (error) {
-    await volume.close().catch(() => {})
-    throw error
-  }
-  await volume.close()
-  return reports
-}
-
 describe('an index', function () {
   this.timeout(600_000)
 
@@ -55,7 +33,7 @@ describe('an index', function () {
       requireGuest(this)
       await withTempDir(async (folder) => {
         const image = await formatOurs(join(folder, 'index.raw'), size, sparse ? ['--uds-sparse'] : [])
-        const first = await withIndex(image, async (volume) => {
+        const first = await withIndex({ device: image, threads: 'default' }, async (volume) => {
           for (let i = 0; i < CHUNKS; i++) await volume.write(i * CHUNK, chunk(i))
           await volume.flush()
         })
@@ -92,7 +70,7 @@ describe('an index', function () {
         expect(statistic(found, 'dataBlocksUsed')).to.equal(records)
         expect(statistic(readStats(afterFresh), 'index.entriesIndexed')).to.equal(records + CHUNK / BLOCK)
 
-        const back = await withIndex(image, async (volume) => {
+        const back = await withIndex({ device: image, threads: 'default' }, async (volume) => {
           const before = volume.statistics()
           expect(before.index.entriesIndexed).to.equal(records + CHUNK / BLOCK)
           await volume.write(700 * MIB, fresh)
