@@ -49,8 +49,6 @@ export enum Mark {
   PageChangedDuringFlush,
   /** A page changes between that flush and its write. */
   PageChangedAfterFlush,
-  /** The write of a page fails. */
-  PageWriteFailed,
   /** A page is on the disk for the first time and is written again, now as initialized. */
   PageWrittenTwice,
   /** The volume becomes read-only between these two writes. */

@@ -199,7 +199,6 @@ export class DirtyLists {
 
   /** The write failed: the row is dirty as before. It will not be written again, the volume is read-only. */
   writeFailed(row: number): void {
-    this.counters[Mark.PageWriteFailed]++
     const old = this.writingLocks[row]
     this.writingLocks[row] = 0
     this.writes--
