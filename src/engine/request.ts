@@ -10,7 +10,7 @@ export enum RequestKind {
   Discard,
 }
 
-/** Blocks of one request in flight. */
+/** Vios of one request in flight: each has a block, or of a discard as many as it walks. */
 export const VIOS_PER_REQUEST = 256
 
 export const NO_BYTES = new Uint8Array(0)
