@@ -90,13 +90,6 @@ export function isZero(bytes: Uint8Array, at: number, size: number): boolean {
   return true
 }
 
-/** Whether two runs of bytes are equal. */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
-}
-
 /** Lower-case hex digits, two a byte. */
 export function toHex(bytes: Uint8Array): string {
   let text = ''
