@@ -1,7 +1,7 @@
 /**
  * 10,000 damaged images, each opened by every command: most of them in the simulator, with the same zones and the same
- * checks as `openVolume` has, and 1,000 by the real engine, audit and formatter on files,
- * among them the volumes of the real kernel.
+ * checks as `openVolume` has, and 1,000 by the real engine, audit and formatter on files, among them the volumes of the real
+ * kernel.
  */
 import { expect } from 'chai'
 import { runFuzz } from '../bad-images/run-fuzz.js'
