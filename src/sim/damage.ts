@@ -81,8 +81,6 @@ export function runDamage(options: DamageOptions): DamageReport {
 const CUT_CHANCE = 0.5
 /** The power fails at any event of a client's work, or at its end. */
 const CUT_CHANCE_OF_EVENT = 0.001
-/** Sessions on what the damage left, before the rebuild. */
-const LATER_SESSIONS = 1
 /** How likely a lie is: the super block is written twice a session. */
 const LIE_CHANCES = [0.1, 0.7]
 const LIE_CHANCE_OF_SUPER_BLOCK = 0.5
@@ -148,11 +146,8 @@ class Damage {
 
   run(): DamageReport {
     this.firstSession()
-    for (let session = 0; session < LATER_SESSIONS; session++) {
-      this.look()
-      if (!this.reopen()) break
-      this.session()
-    }
+    this.look()
+    if (this.reopen()) this.session()
     this.look()
     this.rebuild()
     const { faults, finders, witness, words } = this
