@@ -167,6 +167,7 @@ export class EngineBench {
       await volume.indexSettled()
       full?.check(volume.statistics().index.entriesIndexed)
       measured = await measureRow(volume, row, depth, this.options)
+      full?.leaveWith(volume.statistics().index.entriesIndexed)
     } finally {
       await volume.close()
     }

@@ -30,8 +30,8 @@ export class FullIndex {
     private readonly nonce: bigint,
     /** The first block of the index, which formatting a volume wipes out. */
     private readonly head: Uint8Array,
-    /** What it said when it was saved. */
-    readonly records: number,
+    /** Names that it was left with. */
+    private records: number,
   ) {}
 
   /** Fills it, which takes minutes, and measures what that costs with the rows of the index part. */
@@ -58,12 +58,17 @@ export class FullIndex {
     })
   }
 
-  /** Throws unless a volume that was opened has loaded about as many names as were saved. */
+  /** A row is done. Names that it has met again have left fewer in all, since each chapter has its own copy of them. */
+  leaveWith(entries: number): void {
+    this.records = entries
+  }
+
+  /** Throws unless a volume that was opened has loaded about as many names as it was left with. */
   check(entries: number): void {
     if (entries > 0.99 * this.records) return
     throw new VdoError(
       'VDO_INDEX_ERROR',
-      `The volume's index is not the one that was filled: it has ${entries} names, wanted ${this.records}`,
+      `The volume's index is not the one that was left: it has ${entries} names, wanted ${this.records}`,
     )
   }
 
