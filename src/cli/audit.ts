@@ -64,7 +64,7 @@ function tellEnd(result: AuditResult): void {
 function tellSummary(path: string, result: AuditResult): void {
   const { totals, kindCounts, noteCounts } = result
   if (noteCounts.NOT_CLEAN !== undefined) print(`${result.notes[0]?.sentence}.`)
-  if (result.problemCounts.NEVER_STARTED !== undefined || result.problemCounts.BAD_LAYOUT !== undefined) {
+  if (result.problemCounts.NEVER_STARTED !== undefined) {
     for (const { sentence } of result.problems) print(`${sentence}.`)
     return
   }

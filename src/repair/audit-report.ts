@@ -8,8 +8,6 @@ export type ProblemKind = 'mapping' | 'reference' | 'hint' | 'journal' | 'total'
 
 /** Every problem that an audit can find, and what it is about. The names are part of the interface. */
 export const PROBLEM_KINDS = {
-  /** The sizes in the super block cannot be those of a volume. */
-  BAD_LAYOUT: 'total',
   /** Formatted and never loaded: there is nothing to audit. */
   NEVER_STARTED: 'total',
   LOGICAL_BLOCKS_USED: 'total',
