@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { Prng } from '../../../src/base/prng.js'
 import { Status } from '../../../src/base/status.js'
+import { MAXIMUM_SEQUENCE } from '../../../src/format/constants.js'
 import { readSummaryEntry, summaryDirty, summaryLoad, summaryTail } from '../../../src/format/slab-summary.js'
 import { Counter } from '../../../src/vio/counters.js'
 import { Mark } from '../../../src/vio/marks.js'
@@ -248,6 +249,26 @@ describe('a zone that meets a bad disk', () => {
     const next = await Rig.make({ disk, volume: { ...VOLUME, isNew: false, savedPhysicalZones: 1 } })
     next.administer(AdminCommand.Load)
     expect(entered(next)).to.equal(Status.JournalOrder)
+  })
+
+  it('becomes read-only rather than go past the last number of a slab journal', async () => {
+    const rig = await Rig.loaded()
+    rig.write()
+    rig.administer(AdminCommand.Save)
+    const [first] = slabsOf(rig)
+    const newest = first.journal.blockPbn(1)
+    // The same place of the ring, on its last trip.
+    const sequence = MAXIMUM_SEQUENCE - (MAXIMUM_SEQUENCE % VOLUME.slabJournalBlocks) + 1
+    const block = new DataView(rig.disk.get(newest)!.buffer)
+    for (const field of [0, 8]) block.setBigUint64(field, BigInt(sequence), true)
+    const next = await rig.reopened()
+    expect(slabsOf(next)[0].journal.tail).to.equal(sequence + 1)
+    const left = (MAXIMUM_SEQUENCE - sequence) * SHAPE.slabJournalEntriesPerBlock
+    for (let i = 0; i < left - 1; i++) next.write()
+    expect(entered(next)).to.equal(Status.Success)
+    next.write()
+    expect(entered(next)).to.equal(Status.SequenceExhausted)
+    expect(next.write()).to.equal(0)
   })
 
   it('becomes read-only when a slab journal, reference or summary block cannot be written', async () => {
