@@ -1,7 +1,8 @@
 /** A seed that fails is made as small as time allows, and told. */
 import { judgeOf } from './judge-of.js'
 import { optionsOf, type Reduction, WHOLE } from './reduction.js'
-import { runScenario, ScenarioFailure, type ScenarioOptions } from './scenario.js'
+import { runScenario, type ScenarioOptions } from './scenario.js'
+import { ScenarioFailure } from './scenario-failure.js'
 import { shrink } from './shrink.js'
 import { tellStory } from './story.js'
 

@@ -11,7 +11,6 @@ import { Status } from '../base/status.js'
 import { DeviceOp } from '../device/block-device.js'
 import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
 import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
-import type { ExportTarget } from '../engine/export-target.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
@@ -20,7 +19,6 @@ import { AdminCommand, IndexControl } from '../vio/opcodes.js'
 import { isRebuild, LoadKind } from '../vio/volume.js'
 import { checkCounters } from './check-counters.js'
 import { CrashJudge } from './crash-judge.js'
-import { describeShape } from './describe-shape.js'
 import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { administer, drain, readBack, requireRest, work } from './drive.js'
@@ -32,12 +30,13 @@ import { WatchedTarget } from './order/watched-target.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
 import { useReadOnly } from './read-only-client.js'
 import { keptWithin, type Reduction, type Trouble, WHOLE } from './reduction.js'
+import { runOrFail } from './scenario-failure.js'
 import { noneOf, type ScenarioReport, TALLIED } from './scenario-report.js'
 import { SimStore } from './sim-store.js'
 import { type LendMemory, Simulator } from './simulator.js'
 import { areSlabJournalsBlank, spoilSlabs } from './spoil-slabs.js'
-import { ToldTarget } from './told-target.js'
-import { describeMessage, type Trace, TraceKind } from './trace.js'
+import { type Trace, TraceKind } from './trace.js'
+import { told, traceSession } from './traced.js'
 import { WeakNames } from './weak-names.js'
 import { Workload } from './workload.js'
 
@@ -56,27 +55,9 @@ export interface ScenarioOptions {
   readonly reduction?: Reduction
 }
 
-/** What is wrong with a seed; its cause says where. */
-export class ScenarioFailure extends Error {
-  constructor(
-    seed: number,
-    /** Numbers of the client's requests in the sessions up to then, made or not. */
-    readonly requests: readonly number[],
-    cause: unknown,
-  ) {
-    super(`seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-}
-
 /** Runs one seed; throws a `ScenarioFailure` if anything is wrong. */
 export function runScenario(options: ScenarioOptions): ScenarioReport {
-  let scenario: Scenario | null = null
-  try {
-    scenario = new Scenario(options)
-    return scenario.run()
-  } catch (error) {
-    throw new ScenarioFailure(options.seed, scenario?.requests ?? [], error)
-  }
+  return runOrFail(options.seed, () => new Scenario(options))
 }
 
 /** What happens between the client's requests, and how often. */
@@ -284,20 +265,22 @@ class Scenario {
   /** Load, read back what is there, work, save. */
   private session(simulator: Simulator, requests: readonly number[]): void {
     const { prng, oracle, config } = this
+    const { trace } = this.options
     this.failuresBefore = this.store.failures
     spoilLoad(this.store, prng, config.volume)
     if (this.isLeftOut('failures')) spare(this.store)
     if (!this.load(simulator)) return
     this.isLoaded = true
     spare(this.store)
-    const reader = this.told(simulator.frontEnd, simulator, () => 'the read-back')
+    const reader = told(trace, simulator, simulator.frontEnd, () => 'the read-back')
     this.tally.requests += readBack(simulator, reader, prng.fork(), oracle, this.isUnsettled)
     const failureKind = prng.pick(FAILURE_KINDS)
     this.isUnsettled = false
     const workload: Workload = new Workload(
-      this.told(
-        new WatchedTarget(simulator.frontEnd, this.order),
+      told(
+        trace,
         simulator,
+        new WatchedTarget(simulator.frontEnd, this.order),
         () => `request ${workload.number}`,
       ),
       prng.fork(),
@@ -404,12 +387,7 @@ class Scenario {
     simulator.lies = this.lies
     simulator.arena.boards.compressing = prng.chance(0.9)
     simulator.arena.boards.deduplicating = prng.chance(0.9)
-    const { trace } = this.options
-    if (trace !== undefined) {
-      for (const line of describeShape(config)) trace(line, TraceKind.Shape)
-      simulator.onMessage = (step, thread, word) =>
-        trace(describeMessage(step, thread, word), TraceKind.Message)
-    }
+    traceSession(this.options.trace, simulator, config)
     simulator.onReport = (sentence) => this.hear(sentence)
     letRequestsLie(store, prng, config, () => simulator.steps)
     if (this.isLeftOut('delays')) store.isAsleep = null
@@ -436,15 +414,6 @@ class Scenario {
   /** How likely something is, if it is not left out. */
   private unless(trouble: Trouble, chance: number): number {
     return this.isLeftOut(trouble) ? 0 : chance
-  }
-
-  /** The target itself, unless somebody wants to hear. */
-  private told(target: ExportTarget, simulator: Simulator, name: () => string): ExportTarget {
-    const { trace } = this.options
-    if (trace === undefined) return target
-    return new ToldTarget(target, name, (sentence) =>
-      trace(`${simulator.steps} at ${simulator.nowMs} ms ${sentence}`, TraceKind.Request),
-    )
   }
 
   /** On a disk that never failed an index may be told of as new, or as rebuilt if there was no time to save it. */
