@@ -2,8 +2,9 @@
 import { crc32 } from 'node:zlib'
 import { decodeSuperBlock } from '../format/super-block.js'
 import { memoryLender } from '../host/lend-memory.js'
+import { playSeed } from '../sim/play-seed.js'
 import type { Reduction } from '../sim/reduction.js'
-import { runScenario, type ScenarioOptions } from '../sim/scenario.js'
+import type { ScenarioOptions } from '../sim/scenario.js'
 import type { ScenarioReport } from '../sim/scenario-report.js'
 import type { Trace } from '../sim/trace.js'
 
@@ -31,7 +32,7 @@ export async function runSeed(task: SeedTask, trace?: Trace): Promise<SeedResult
   const scenario = await scenarioOf(task)
   const { seed } = task
   try {
-    return { seed, report: runScenario({ ...scenario, ...(trace && { trace }) }) }
+    return { seed, report: playSeed({ ...scenario, ...(trace && { trace }) }) }
   } catch (error) {
     return { seed, failure: describeError(error) }
   }

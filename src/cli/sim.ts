@@ -144,6 +144,8 @@ function summaryLines(coverage: Coverage, failed: readonly number[]): string[] {
       `${sums.requests} requests, ${sums.noSpace} of them without space`,
     `${sums.powerCuts} power cuts, and ${sums.crashes} looked at from aside; ${sums.engineRecoveries} recoveries, ` +
       `${sums.failedRecoveries} that failed; ${sums.readOnlyEntries} volumes read-only, ${sums.rebuilds} rebuilt`,
+    `${sums.faults} lies of disks that cannot be trusted, and blocks that they spoilt; ` +
+      `found out in ${sums.foundOut} volumes, misread in ${sums.misread} others`,
     `${branches - neverTaken.length} of ${branches} rare branches were taken`,
     ...(neverTaken.length > 0 ? [`never: ${neverTaken.join(', ')}`] : []),
     ...(failed.length > 0 ? [`failed: seeds ${failed.join(', ')}`] : []),

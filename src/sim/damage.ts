@@ -15,6 +15,7 @@ import { BLOCK_SIZE } from '../format/constants.js'
 import { FormatError } from '../format/format-error.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import type { AuditResult, ProblemCode } from '../repair/audit-report.js'
+import { ROW_WORDS } from '../vio/marks.js'
 import { AdminCommand } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
@@ -23,9 +24,14 @@ import { auditFound, isBlank, markState, volumeOf } from './found-volume.js'
 import { Fault, flipBits, LyingStore } from './lying-store.js'
 import { Oracle, type ReadHandle } from './oracle.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
-import { type LendMemory, Simulator } from './simulator.js'
+import { keptWithin, type Reduction, type Trouble, WHOLE } from './reduction.js'
+import type { ScenarioOptions } from './scenario.js'
+import { runOrFail } from './scenario-failure.js'
+import { noneOf, type ScenarioReport, TALLIED } from './scenario-report.js'
+import { Simulator } from './simulator.js'
 import { Structure, structureOf } from './structures.js'
-import { describeMessage } from './trace.js'
+import { TraceKind } from './trace.js'
+import { told, traceSession } from './traced.js'
 import { Workload } from './workload.js'
 
 /** Who finds that something is wrong. */
@@ -44,40 +50,28 @@ export enum Finder {
   Audit,
 }
 
-export interface DamageReport {
-  /** How often the disk lied, or how many of its blocks were spoilt. */
-  readonly faults: number
+/** What a disk does, and to which of its blocks. */
+export interface Harm {
+  readonly structure: Structure
+  readonly fault: Fault
+}
+
+export interface DamageResult {
+  readonly report: ScenarioReport
   readonly finders: ReadonlySet<Finder>
   /** A client read what no write can explain. */
   readonly isMisread: boolean
-  /** What was found, in words. */
-  readonly words: readonly string[]
 }
 
-export interface DamageOptions {
-  readonly seed: number
-  readonly structure: Structure
-  readonly fault: Fault
-  /** Requests a session. */
-  readonly steps: number
-  readonly lend: LendMemory
-  readonly decodeSuperBlock: (bytes: Uint8Array) => SuperBlock
-  /** Hears what happens, a line each. */
-  readonly trace?: (line: string) => void
+export interface DamageOptions extends Omit<ScenarioOptions, 'makeStore'>, Harm {}
+
+/** Runs one seed; throws a `ScenarioFailure` if the engine does what it never may. */
+export function runDamage(options: DamageOptions): DamageResult {
+  return runOrFail(options.seed, () => new Damage(options))
 }
 
-/** Runs one seed; throws with the seed in the message if the engine does what it never may. */
-export function runDamage(options: DamageOptions): DamageReport {
-  const { seed, structure, fault } = options
-  try {
-    return new Damage(options).run()
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    const what = `${Structure[structure]}, ${Fault[fault]}`
-    throw new Error(`seed ${seed} (${what}): ${message}`, { cause: error })
-  }
-}
-
+/** What is worked on while the disk harms it, then as it was left, then when it was rebuilt. */
+const SESSIONS = 3
 const CUT_CHANCE = 0.5
 /** The power fails at any event of a client's work, or at its end. */
 const CUT_CHANCE_OF_EVENT = 0.001
@@ -119,7 +113,12 @@ class Witness extends Oracle {
 }
 
 class Damage {
-  private readonly prng: Prng
+  /** Each session draws from a generator of its own, whatever happened in the one before. */
+  private readonly sessions: Prng
+  private prng: Prng
+  private readonly reduction: Reduction
+  /** The number of the next session's first request. */
+  private firstRequest = 0
   private readonly finders = new Set<Finder>()
   private readonly words: string[] = []
   private readonly witness = new Witness(() => {
@@ -131,12 +130,16 @@ class Damage {
   private store: LyingStore
   private simulator: Simulator | null = null
   private wasReadOnly = false
-  private faults = 0
+  private readonly tally = noneOf(TALLIED)
+  private readonly counters = Array.from({ length: ROW_WORDS }, () => 0)
+  private traceHash = ''
   /** The power failed, and what the blocks hold is not known yet. */
   private isUnsettled = false
 
   constructor(private readonly options: DamageOptions) {
-    this.prng = new Prng(options.seed)
+    this.reduction = options.reduction ?? WHOLE
+    this.sessions = new Prng(options.seed)
+    this.prng = this.sessions.fork()
     this.config = drawConfig(this.prng)
     const lent = options.lend(2 * WASM_PAGE_BYTES)
     this.native = lent.native
@@ -144,64 +147,91 @@ class Damage {
     this.store = new LyingStore(this.config.volume.physicalBlocks)
   }
 
-  run(): DamageReport {
+  run(): DamageResult {
     this.firstSession()
     this.look()
+    this.prng = this.sessions.fork()
     if (this.reopen()) this.session()
     this.look()
+    this.prng = this.sessions.fork()
     this.rebuild()
-    const { faults, finders, witness, words } = this
+    this.take()
+    return this.result()
+  }
+
+  private result(): DamageResult {
+    const { counters, finders, options, tally, traceHash, witness, words } = this
     const isMisread = witness.complaints.length > 0
-    return { faults, finders, isMisread, words: [...words, ...witness.complaints] }
+    if (finders.size > 0) tally.foundOut++
+    else if (isMisread) tally.misread++
+    const { seed, structure, fault } = options
+    const reports = [`${Structure[structure]}, ${Fault[fault]}`, ...words, ...witness.complaints]
+    const report = { seed, traceHash, ...tally, crashes: 0, recoveries: 0, counters, reports }
+    return { report, finders, isMisread }
+  }
+
+  /** Numbers of the client's requests in all sessions up to now. */
+  get requests(): readonly number[] {
+    return keptWithin(this.reduction, 0, this.firstRequest)
   }
 
   /** The session on the disk that lies, or after which its blocks are spoilt. */
   private firstSession(): void {
-    const { config, prng, store } = this
-    const { structure, fault } = this.options
+    const { config, prng, store, tally } = this
+    const { structure, fault, trace } = this.options
+    trace?.(`the disk: ${Structure[structure]}, ${Fault[fault]}`, TraceKind.Note)
     const isChosen = (block: number, bytes: Uint8Array) => structureOf(config, block, bytes) === structure
-    const isAtRest = fault === Fault.Flipped || fault === Fault.Unreadable
-    if (!isAtRest) {
-      const chance = structure === Structure.SuperBlock ? LIE_CHANCE_OF_SUPER_BLOCK : prng.pick(LIE_CHANCES)
-      store.lies = { fault, concerns: isChosen, chance, prng: prng.fork() }
+    const isSpared = this.isLeftOut('damage')
+    const fate = prng.fork()
+    if (fault === Fault.Flipped || fault === Fault.Unreadable) {
+      this.session()
+      if (!isSpared) this.spoil(fate, fault, isChosen)
+      return
     }
+    const chance = structure === Structure.SuperBlock ? LIE_CHANCE_OF_SUPER_BLOCK : fate.pick(LIE_CHANCES)
+    store.lies = { fault, concerns: isChosen, chance: isSpared ? 0 : chance, prng: fate }
     this.session()
     store.lies = null
-    this.faults = store.told
-    if (isAtRest) this.spoil(fault, isChosen)
+    tally.faults += store.told
   }
 
   private spoil(
+    prng: Prng,
     fault: Fault.Flipped | Fault.Unreadable,
     isChosen: (block: number, bytes: Uint8Array) => boolean,
   ): void {
-    const { prng, store } = this
+    const { store } = this
     const blocks = store.usedBlocks().filter((block) => isChosen(block, store.blockAt(block)))
     for (let left = prng.between(1, MOST_SPOILT_BLOCKS); left > 0 && blocks.length > 0; left--) {
       const [block] = blocks.splice(prng.below(blocks.length), 1)
       if (fault === Fault.Flipped) flipBits(store, block, prng, MOST_FLIPPED_BITS)
       else store.spoil(block)
-      this.faults++
+      this.tally.faults++
     }
   }
 
   /** Loads the volume, reads all of it, works, and closes it, or lets the power fail. */
   private session(): void {
     const { prng } = this
+    const steps = Math.ceil(this.options.steps / SESSIONS)
+    const requests = keptWithin(this.reduction, this.firstRequest, steps)
+    this.firstRequest += steps
     const simulator = this.boot()
-    const isCut = prng.chance(CUT_CHANCE)
+    const isCut = prng.chance(CUT_CHANCE) && !this.isLeftOut('cuts')
+    const fate = prng.fork()
     try {
       if (!this.load(simulator)) return
-      this.serve(simulator, () => {
-        if (isCut && prng.chance(CUT_CHANCE_OF_EVENT)) throw new PowerCut()
+      this.serve(simulator, requests, () => {
+        if (isCut && fate.chance(CUT_CHANCE_OF_EVENT)) throw new PowerCut()
       })
       if (isCut) throw new PowerCut()
       this.close(simulator)
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error
+      this.tally.powerCuts++
       this.store = this.store.crash(prng)
       this.forget()
-      this.options.trace?.('the power fails')
+      this.options.trace?.('the power fails', TraceKind.Note)
     } finally {
       this.hearReason(Finder.Service)
     }
@@ -217,30 +247,37 @@ class Damage {
   /** False if the volume is not served. */
   private load(simulator: Simulator): boolean {
     const status = administer(simulator, AdminCommand.Load)
-    if (status !== Status.Success) this.found(Finder.Load, `the load ends with ${Status[status]}`)
+    const isLoaded = status === Status.Success
+    if (!isLoaded) this.found(Finder.Load, `the load ends with ${Status[status]}`)
     this.hearReason(Finder.Load)
     this.witness.isDeaf = this.isReadOnly
-    return status === Status.Success
+    const { load } = this.config.volume
+    if (isLoaded && !this.isReadOnly && load === LoadKind.Recovery) this.tally.engineRecoveries++
+    if (isLoaded && !this.isReadOnly && load === LoadKind.Rebuild) this.tally.rebuilds++
+    return isLoaded
   }
 
-  private serve(simulator: Simulator, between: () => void): void {
-    const { options, prng, witness } = this
+  private serve(simulator: Simulator, requests: readonly number[], between: () => void): void {
+    const { options, prng, tally, witness } = this
     this.readBack(simulator)
-    const workload = new Workload(
-      simulator.frontEnd,
+    const workload: Workload = new Workload(
+      told(options.trace, simulator, simulator.frontEnd, () => `request ${workload.number}`),
       prng.fork(),
       witness,
       prng.between(1, this.config.shape.dataVios),
       () => true,
       () => this.isReadOnly,
     )
-    const requests = Array.from({ length: options.steps }, (_, number) => number)
     work(simulator, workload, prng, requests, prng.pick(EAGERNESS), between)
+    tally.requests += workload.answered
+    tally.noSpace += workload.noSpace
   }
 
   private readBack(simulator: Simulator): void {
     const settles = this.isUnsettled && !this.isReadOnly
-    readBack(simulator, simulator.frontEnd, this.prng.fork(), this.witness, settles, () => true)
+    const reader = told(this.options.trace, simulator, simulator.frontEnd, () => 'the read-back')
+    const { prng, tally, witness } = this
+    tally.requests += readBack(simulator, reader, prng.fork(), witness, settles, () => true)
     if (!this.isReadOnly) this.isUnsettled = false
   }
 
@@ -259,12 +296,14 @@ class Damage {
   private hearReason(finder: Finder): void {
     if (!this.isReadOnly || this.wasReadOnly) return
     this.wasReadOnly = true
+    this.tally.readOnlyEntries++
     this.found(finder, `the volume becomes read-only: ${Status[this.simulator!.arena.boards.readOnlyReason]}`)
   }
 
   private found(finder: Finder, words: string): void {
     this.finders.add(finder)
     this.words.push(`${Finder[finder]}: ${words}`)
+    this.options.trace?.(`found: ${words}`, TraceKind.Note)
   }
 
   /** The volume as the next program finds it; false if there is none. */
@@ -327,6 +366,7 @@ class Damage {
     this.close(simulator)
     if (!this.isReadOnly) this.requireAgreement(this.auditOf(this.superBlock()!))
     else assert(this.options.fault === Fault.Unreadable, 'a volume that was rebuilt takes writes')
+    this.prng = this.sessions.fork()
     this.reopen()
     this.session()
   }
@@ -339,21 +379,38 @@ class Damage {
   }
 
   private boot(): Simulator {
-    const { config, options, prng, store } = this
-    const simulator = new Simulator(config, store, prng.fork(), options.lend, arenaBytes(arenaConfig(config)))
+    this.take()
+    const { config, options, prng, reduction, store } = this
+    const simulator = new Simulator(
+      config,
+      store,
+      new Prng(prng.below(2 ** 52) + reduction.schedule),
+      options.lend,
+      arenaBytes(arenaConfig(config)),
+    )
     this.simulator = simulator
     this.wasReadOnly = config.volume.load === LoadKind.ReadOnly
     simulator.arena.boards.compressing = true
     simulator.arena.boards.deduplicating = true
-    const { trace } = options
-    if (trace !== undefined) {
-      trace(`session with ${JSON.stringify({ ...config, superBlock: undefined })}`)
-      simulator.onMessage = (step, thread, word) => trace(describeMessage(step, thread, word))
-    }
+    traceSession(options.trace, simulator, config)
     simulator.onReport = (sentence) => {
       const isOfDamage = options.structure === Structure.Index && !ORDINARY_REPORT.test(sentence)
       if (isOfDamage) this.found(Finder.Index, sentence)
     }
     return simulator
+  }
+
+  /** What the last engine adds to the report. */
+  private take(): void {
+    const { counters, simulator, tally } = this
+    if (simulator === null) return
+    this.traceHash += simulator.traceHash
+    tally.events += simulator.steps
+    tally.messages += simulator.messages
+    for (let word = 0; word < ROW_WORDS; word++) counters[word]! += simulator.arena.total(word)
+  }
+
+  private isLeftOut(trouble: Trouble): boolean {
+    return this.reduction.without.includes(trouble)
   }
 }

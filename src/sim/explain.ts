@@ -1,7 +1,8 @@
 /** A seed that fails is made as small as time allows, and told. */
 import { judgeOf } from './judge-of.js'
+import { playSeed } from './play-seed.js'
 import { optionsOf, type Reduction, WHOLE } from './reduction.js'
-import { runScenario, type ScenarioOptions } from './scenario.js'
+import type { ScenarioOptions } from './scenario.js'
 import { ScenarioFailure } from './scenario-failure.js'
 import { shrink } from './shrink.js'
 import { tellStory } from './story.js'
@@ -47,7 +48,7 @@ function isAlike(failure: ScenarioFailure, first: ScenarioFailure): boolean {
 /** What is wrong with a seed, or null. */
 function failureOf(scenario: ScenarioOptions): ScenarioFailure | null {
   try {
-    runScenario(scenario)
+    playSeed(scenario)
     return null
   } catch (error) {
     if (error instanceof ScenarioFailure) return error

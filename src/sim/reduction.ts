@@ -11,6 +11,8 @@ export const TROUBLES = [
   'looks',
   /** Requests of the disk fail. */
   'failures',
+  /** The disk loses or misplaces what is written, or spoils it. */
+  'damage',
   /** Requests of the disk lie for long. */
   'delays',
   /** The index lies. */

@@ -21,6 +21,11 @@ export const TALLIED = [
   'failedRebuilds',
   /** Disks that failed and made the volume read-only. */
   'readOnlyEntries',
+  /** Lies of disks that cannot be trusted, and blocks that they spoilt. */
+  'faults',
+  /** Volumes of which somebody found that out, and others of which a client read what is wrong. */
+  'foundOut',
+  'misread',
 ] as const
 
 type Tally = Record<(typeof TALLIED)[number], number>

@@ -2,7 +2,8 @@
  * The story of a run that fails, for a person: what was found wrong, how to see it again, what the client asked, what
  * the volume is like, and every message that led there, or the last of them.
  */
-import { runScenario, type ScenarioOptions } from './scenario.js'
+import { playSeed } from './play-seed.js'
+import type { ScenarioOptions } from './scenario.js'
 import { TraceKind } from './trace.js'
 
 /** So many lines of what happened are told at least, if there are so many; much earlier ones are only counted. */
@@ -24,7 +25,7 @@ export function tellStory(options: ScenarioOptions, { replay, shrinking }: Story
 
 function sentenceOf(options: ScenarioOptions): string {
   try {
-    runScenario(options)
+    playSeed(options)
     return `seed ${options.seed} is well`
   } catch (error) {
     return (error as Error).message

@@ -34,6 +34,7 @@ describe('npm run sim', function () {
     const lines = linesOf(stdout)
     expect(lines[0]).to.match(/^seed 3: trace [0-9a-f]{16}…, \d+ events, \d+ requests$/)
     expect(lines[2]).to.match(/^2 seeds were well, \d of them with power cuts: \d+ messages, \d+ requests/)
+    expect(lines[4]).to.match(/^\d+ lies of disks .*; found out in \d+ volumes, misread in \d+ others$/)
     expect(lines.at(-2)).to.match(/^\d+ of \d+ rare branches were taken$/)
     expect(lines.at(-1)).to.match(/^never: \w+(, \w+)*$/)
   })
