@@ -81,6 +81,8 @@ const CRASH_AFTER_PROMISE = 0.05
 /** How likely the power is to fail at any event of a session, and how often it may in one run. */
 const CUT_CHANCES = [0, 0.0002, 0.001, 0.01]
 const MOST_CUTS = 6
+/** Where it may fail, it is likely to while the engine still tells itself that the disk has. */
+const CUT_CHANCE_AFTER_FAILURE = 0.003
 /** How often a volume that became read-only is rebuilt. */
 const REBUILD_CHANCE = 0.8
 /** How often nothing that slabs say is right before a rebuild. */
@@ -171,7 +173,7 @@ class Scenario {
     this.isUnsettled = true
     while (this.isUnsettled) {
       this.prng = this.sessions.fork()
-      if (this.superBlock().state === VolumeState.ReadOnly) {
+      if (this.isMarkedReadOnly) {
         this.readOnlySession()
         this.markForRebuild()
       }
@@ -240,6 +242,7 @@ class Scenario {
       if (this.isFull(simulator)) this.tally.fullCrashes++
       this.isUnsettled = true
       this.store = this.store.crash(prng)
+      this.isReadOnly = this.isMarkedReadOnly
       this.order = this.hearAgain()
       this.oracle.powerFailed()
       this.options.trace?.('the power fails', TraceKind.Note)
@@ -368,6 +371,10 @@ class Scenario {
     return this.store.failures > this.failuresBefore
   }
 
+  private get cutChanceNow(): number {
+    return this.hasFailed && this.cutChance > 0 ? CUT_CHANCE_AFTER_FAILURE : this.cutChance
+  }
+
   private boot(): Simulator {
     const { config, prng, store } = this
     const lend: LendMemory = (bytes) => {
@@ -398,11 +405,11 @@ class Scenario {
       const promised = this.oracle.promises > promises
       promises = this.oracle.promises
       const isLookedAt = fate.chance(this.unless('looks', promised ? CRASH_AFTER_PROMISE : crashChance))
-      if (isLookedAt && !this.hasFailed) {
+      if (isLookedAt) {
         this.crashes.judge(this.store, this.config)
         if (this.isFull(simulator)) this.tally.fullCrashes++
       }
-      if (!this.hasFailed && fate.chance(this.cutChance)) throw new PowerCut()
+      if (fate.chance(this.cutChanceNow)) throw new PowerCut()
     }
     return simulator
   }
@@ -467,6 +474,10 @@ class Scenario {
     const superBlock = this.superBlock()
     const volume = volumeOf(superBlock, config.volume.superBlockPbn)
     this.config = redrawConfig(this.prng, config, volume, superBlock)
+  }
+
+  private get isMarkedReadOnly(): boolean {
+    return !isBlank(this.store, this.config.volume) && this.superBlock().state === VolumeState.ReadOnly
   }
 
   private superBlock(): SuperBlock {

@@ -93,7 +93,7 @@ export class SimStore {
       while (unstable.since.length > 0 && unstable.since[0].order < covered) {
         unstable.stable = unstable.since.shift()!.bytes
       }
-      if (unstable.since.length === 0) this.unstable.delete(block)
+      if (unstable.stable === this.blocks.get(block)) this.unstable.delete(block)
     }
   }
 
@@ -106,6 +106,26 @@ export class SimStore {
     this.failures++
     if (this.failsForGood) this.broken = op
     return true
+  }
+
+  /** A write has failed, and nobody knows what of it is there. */
+  failWrite(prng: Prng, block: number, bytes: Uint8Array): void {
+    switch (prng.below(3)) {
+      case 0:
+        return
+      case 1:
+        return this.write(block, tear(prng, this.blockAt(block), bytes))
+      default:
+        this.write(block, bytes)
+    }
+  }
+
+  /** A flush has failed, and of what it covers nobody tries again to write some blocks, though they are read as before. */
+  failFlush(prng: Prng, covered: number): void {
+    for (const unstable of this.unstable.values()) {
+      if (prng.chance(0.5)) continue
+      while (unstable.since.length > 0 && unstable.since[0].order < covered) unstable.since.shift()
+    }
   }
 
   begin(request: Pending, now: (index: number) => Uint8Array): void {
@@ -136,6 +156,7 @@ export class SimStore {
   /** The disk as it may be found after the power failed now. */
   crash(prng: Prng): SimStore {
     const after = this.blank()
+    after.failures = this.failures
     for (const [block, bytes] of this.blocks) after.blocks.set(block, bytes)
     const underWay = new Map<number, Uint8Array>()
     for (const [request, now] of this.writes) {
@@ -169,6 +190,9 @@ function tear(prng: Prng, before: Uint8Array, after: Uint8Array): Uint8Array {
 
 /** What a disk never tears. */
 const SECTOR_BYTES = 512
+
+/** What a read that failed leaves in memory. */
+const NOISE = 0xdd
 
 const ZEROS = new Uint8Array(DEVICE_BLOCK_BYTES)
 
@@ -253,7 +277,7 @@ export class SimDevice implements BlockDevice {
     const { request, bytes } = underway
     pending.splice(pending.indexOf(underway), 1)
     if (store.strikes(prng, request.op, request.block, request.count)) {
-      if (request.op !== DeviceOp.Flush) store.end(request)
+      this.fail(underway)
       this.completed(request.tag, Status.IoError)
       return
     }
@@ -267,6 +291,16 @@ export class SimDevice implements BlockDevice {
       }
     }
     this.completed(request.tag, Status.Success)
+  }
+
+  /** What a request that failed leaves: a write what there may be of it, a read anything but what was wanted. */
+  private fail({ request, bytes }: Underway): void {
+    const { store, arena, prng } = this
+    const { op, block, count, at, covered } = request
+    if (op === DeviceOp.Flush) return store.failFlush(prng, covered)
+    store.end(request)
+    if (op === DeviceOp.Read) arena.fill(NOISE, at, at + count * DEVICE_BLOCK_BYTES)
+    else for (let i = 0; i < count; i++) store.failWrite(prng, block + i, bytes(i))
   }
 }
 
