@@ -9,13 +9,24 @@ import type { SimStore } from './sim-store.js'
 /** How likely each request is to fail, until one does. */
 const LOAD_CHANCES = [0, 0, 0, 0, 0, 0, 0, 0.003, 0.03]
 const WORK_CHANCES = [0, 0, 0, 0, 0, 0.01, 0.001]
-/** What the disk fails at: anything, flushes, or writes of data, which need not make the volume read-only. */
+/**
+ * What the disk fails at: anything; flushes; writes of data, which need not make the volume read-only; or blocks that it
+ * never had, since it is full, as is the file system of a sparse file.
+ */
 export enum FailureKind {
   Any = 0,
   Flush,
   Data,
+  Full,
 }
-export const FAILURE_KINDS = [FailureKind.Any, FailureKind.Flush, FailureKind.Data]
+export const FAILURE_KINDS = [
+  FailureKind.Any,
+  FailureKind.Any,
+  FailureKind.Flush,
+  FailureKind.Data,
+  FailureKind.Data,
+  FailureKind.Full,
+]
 /** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
 const DATA_FAILURES = 20
 const SLEEPY_DISK_CHANCE = 0.6
@@ -44,8 +55,8 @@ export function spoilLoad(store: SimStore, prng: Prng, volume: Volume): void {
 export function spoilWork(store: SimStore, prng: Prng, kind: FailureKind, volume: Volume): void {
   store.failureChance = prng.pick(WORK_CHANCES)
   store.failuresLeft = kind === FailureKind.Data ? DATA_FAILURES : 1
-  store.mayFail = failuresOf(kind, volume)
-  store.failsForGood = kind === FailureKind.Any && prng.chance(0.5)
+  store.mayFail = failuresOf(kind, store, volume)
+  store.failsForGood = kind === FailureKind.Full || (kind === FailureKind.Any && prng.chance(0.5))
 }
 
 /** The disk does what it is asked. */
@@ -101,7 +112,7 @@ function sleepOf(
   }
 }
 
-function failuresOf(kind: FailureKind, volume: Volume): (op: DeviceOp, block: number) => boolean {
+function failuresOf(kind: FailureKind, store: SimStore, volume: Volume): SimStore['mayFail'] {
   const { depotOrigin, journalOrigin, slabBlocks, slabDataBlocks } = volume
   switch (kind) {
     case FailureKind.Any:
@@ -113,5 +124,7 @@ function failuresOf(kind: FailureKind, volume: Volume): (op: DeviceOp, block: nu
         const isInSlab = block >= depotOrigin && block < journalOrigin
         return op === DeviceOp.Write && isInSlab && (block - depotOrigin) % slabBlocks < slabDataBlocks
       }
+    case FailureKind.Full:
+      return (op, block, count) => op === DeviceOp.Write && !store.hasRoomFor(block, count)
   }
 }

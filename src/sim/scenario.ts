@@ -339,7 +339,7 @@ class Scenario {
     drain(simulator, isHeld)
     this.administer(simulator, command)
     this.isReadOnly = simulator.arena.boards.readOnlyReason !== Status.Success
-    if (this.isReadOnly && this.store.broken === null) this.order.commandAnswered(VolumeState.ReadOnly)
+    if (this.isReadOnly && this.canBeTold) this.order.commandAnswered(VolumeState.ReadOnly)
     if (this.isReadOnly) this.checkReadOnly()
     else if (command === AdminCommand.Save) this.audit(simulator)
     requireRest(simulator, this.store)
@@ -360,10 +360,17 @@ class Scenario {
   /** Whoever opens the volume next must know, if that could be written. */
   private checkReadOnly(): void {
     this.tally.readOnlyEntries++
-    if (this.store.broken === DeviceOp.Write) return
+    if (this.store.refuses(DeviceOp.Write, this.config.volume.superBlockPbn)) return
     const { state } = this.superBlock()
     if (state !== VolumeState.ReadOnly)
       throw new Error(`a read-only volume is ${VolumeState[state]} on the disk`)
+  }
+
+  /** Whether the disk still takes a super block that is to be durable. */
+  private get canBeTold(): boolean {
+    const { store, config } = this
+    const { superBlockPbn } = config.volume
+    return [DeviceOp.Write, DeviceOp.Flush].every((op) => !store.refuses(op, superBlockPbn))
   }
 
   /** Whether a request of this session has failed. */

@@ -31,7 +31,7 @@ export class SimStore {
   /** How many more requests may fail. */
   failuresLeft = 0
   /** Which requests may fail. */
-  mayFail: (op: DeviceOp, block: number) => boolean = () => true
+  mayFail: (op: DeviceOp, block: number, count: number) => boolean = () => true
   /** Requests that failed. */
   failures = 0
   /** Says which requests the disk lets lie for now. */
@@ -40,7 +40,7 @@ export class SimStore {
   failsForGood = false
   /** Whether it is an error when two requests meet in a block. */
   protected readonly isStrict: boolean = true
-  /** Of what kind every request fails. */
+  /** Of what kind every request fails that may. */
   broken: DeviceOp | null = null
   private readonly blocks = new Map<number, Uint8Array>()
   private readonly unstable = new Map<number, UnstableBlock>()
@@ -55,6 +55,17 @@ export class SimStore {
   /** A block's bytes; zeros if it was never written. */
   blockAt(block: number): Uint8Array {
     return this.blocks.get(block) ?? ZEROS
+  }
+
+  /** Whether blocks were all written before: a disk that is full has no room for others. */
+  hasRoomFor(block: number, count: number): boolean {
+    for (let i = block; i < block + count; i++) if (!this.blocks.has(i)) return false
+    return true
+  }
+
+  /** Whether every such request fails from now on. */
+  refuses(op: DeviceOp, block: number): boolean {
+    return op === this.broken && this.mayFail(op, block, 1)
   }
 
   /** The blocks that were ever written. */
@@ -98,9 +109,9 @@ export class SimStore {
   }
 
   /** Whether a request of this kind fails, now that it is to be done. */
-  strikes(prng: Prng, op: DeviceOp, block: number, _count: number): boolean {
-    const mayFail = this.failuresLeft > 0 && this.failureChance > 0 && this.mayFail(op, block)
-    const isChosen = mayFail && prng.chance(this.failureChance)
+  strikes(prng: Prng, op: DeviceOp, block: number, count: number): boolean {
+    if (!this.mayFail(op, block, count)) return false
+    const isChosen = this.failuresLeft > 0 && this.failureChance > 0 && prng.chance(this.failureChance)
     if (!isChosen && op !== this.broken) return false
     if (isChosen) this.failuresLeft--
     this.failures++
