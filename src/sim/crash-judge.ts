@@ -5,12 +5,11 @@
 import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
-import { audit } from '../repair/audit.js'
 import { IndexError } from '../uds/index-error.js'
 import type { Volume } from '../vio/volume.js'
 import { openCrashedIndex } from './crashed-index.js'
 import { NONCE } from './draw-config.js'
-import { isBlank, requireConsistent, volumeOf } from './found-volume.js'
+import { auditAs, isBlank, requireConsistent, volumeOf } from './found-volume.js'
 import { recoverNaively } from './naive-recovery.js'
 import type { Oracle } from './oracle.js'
 import { readMapped, type Unpack } from './read-mapped.js'
@@ -41,8 +40,8 @@ export class CrashJudge {
     this.crashes++
     const volume = this.recover(disk, config)
     if (volume === null) return
-    const expand = (bytes: Uint8Array, at: number, size: number) => unpack(bytes, at, size) !== null
-    requireConsistent(audit({ disk, volume, state: VolumeState.Clean, expand }), 'the audit after a crash')
+    const result = auditAs(VolumeState.Clean, disk, volume, config.shape, unpack)
+    requireConsistent(result, 'the audit after a crash')
     if (prng.chance(INDEX_CHANCE)) this.checkIndex(disk, config)
     for (const block of oracle.writtenBlocks()) {
       const complaint = oracle.judgeCrash(block, readMapped(disk, volume, block, unpack))

@@ -8,6 +8,7 @@ import { encodeSuperBlock, type SuperBlock, type VolumeState } from '../format/s
 import { audit } from '../repair/audit.js'
 import type { AuditResult } from '../repair/audit-report.js'
 import type { Volume } from '../vio/volume.js'
+import type { VolumeShape } from '../vio/volume-shape.js'
 import type { Unpack } from './read-mapped.js'
 import type { SimStore } from './sim-store.js'
 
@@ -43,13 +44,19 @@ export function auditFound(
   { volume, shape }: EngineConfig,
   unpack: Unpack,
 ): AuditResult {
-  return audit({
-    disk,
-    volume: volumeOf(superBlock, volume.superBlockPbn),
-    state: superBlock.state,
-    maximumReferences: shape.maximumReferences,
-    expand: (bytes, at, size) => unpack(bytes, at, size) !== null,
-  })
+  return auditAs(superBlock.state, disk, volumeOf(superBlock, volume.superBlockPbn), shape, unpack)
+}
+
+/** The audit of a volume as one in that state. */
+export function auditAs(
+  state: VolumeState,
+  disk: SimStore,
+  volume: Volume,
+  { maximumReferences }: VolumeShape,
+  unpack: Unpack,
+): AuditResult {
+  const expand = (bytes: Uint8Array, at: number, size: number) => unpack(bytes, at, size) !== null
+  return audit({ disk, volume, state, maximumReferences, expand })
 }
 
 /** Throws if an audit (`what` it is) has found anything. */
