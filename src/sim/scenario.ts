@@ -442,7 +442,7 @@ class Scenario {
   /**
    * False if the disk let a recovery or a rebuild fail. A volume that became read-only by a recovery, or by anything
    * later, is served like any other; but what it reads is not known while the journal is not replayed. A rebuild is
-   * begun again.
+   * begun again. What either has made of the disk is looked at at once.
    */
   private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume
@@ -474,6 +474,7 @@ class Scenario {
       this.tally.rebuilds++
       assert(areSlabJournalsBlank(this.store, this.config.volume), 'a rebuild leaves no slab journal')
     }
+    if (load !== LoadKind.Normal && !this.isLeftOut('looks')) this.crashes.judge(this.store, this.config)
     return true
   }
 
