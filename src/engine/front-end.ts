@@ -270,6 +270,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     request.bytes = bytes
     request.done = done
     request.inFlight = 0
+    request.awaitsVio = false
     request.status = Status.Success
     if (!this.isInside(offset, length)) request.status = Status.OutOfRange
     if (request.status !== Status.Success) request.next = request.end
@@ -318,11 +319,13 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     return false
   }
 
-  private mustWait({ kind, inFlight }: Request): boolean {
-    if (inFlight >= VIOS_PER_REQUEST) return true
+  /** Whether a request has to let others go first. It is looked at often while it does, and counted once. */
+  private mustWait(request: Request): boolean {
+    if (request.inFlight >= VIOS_PER_REQUEST) return true
     const { shape, counters } = this.context
-    if (kind !== RequestKind.Discard || this.discardsInFlight < shape.discardVios) return false
-    counters[Mark.DiscardAwaitsVios]++
+    if (request.kind !== RequestKind.Discard || this.discardsInFlight < shape.discardVios) return false
+    if (!request.awaitsVio) counters[Mark.DiscardAwaitsVios]++
+    request.awaitsVio = true
     return true
   }
 
@@ -331,6 +334,7 @@ export class FrontEnd implements Zone, ExportTarget, RequestTaker {
     const vio = vioIndex(this.free[--this.freeCount])
     this.requests[vio] = request
     if (request.kind === RequestKind.Discard) this.discardsInFlight++
+    request.awaitsVio = false
     request.inFlight++
     request.client.inFlight++
     this.freedSpace.began(vio)

@@ -27,6 +27,8 @@ export class Request {
   done: Completion = IGNORE
   /** Its blocks that are launched and not answered. */
   inFlight = 0
+  /** It was found to wait since discards have their share of all vios, and goes on with the next that it gets. */
+  awaitsVio = false
   status: Status = Status.Success
 
   constructor(public client: Client) {}

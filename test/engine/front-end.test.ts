@@ -3,6 +3,7 @@ import { vioIndex } from '../../src/base/ids.js'
 import { Status } from '../../src/base/status.js'
 import { FrontEnd } from '../../src/engine/front-end.js'
 import { Counter } from '../../src/vio/counters.js'
+import { Mark } from '../../src/vio/marks.js'
 import { FlushOp, FrontOp, LogicalOp, Room } from '../../src/vio/opcodes.js'
 import { VioFlag } from '../../src/vio/vio-table.js'
 import { Bench, SMALL_SHAPE } from '../zones/bench.js'
@@ -249,6 +250,10 @@ describe('the front end', () => {
     expect(launched().length).to.equal(SMALL_SHAPE.discardVios)
     front.read(0, new Uint8Array(BLOCK), done)
     expect(launched().length).to.equal(1)
+    // However often it is looked at, whoever waits is counted once.
+    expect(launched()).to.deep.equal([])
+    const waiting = SMALL_SHAPE.dataVios - SMALL_SHAPE.discardVios
+    expect(bench.arena.total(Mark.DiscardAwaitsVios)).to.equal(waiting)
   })
 
   it('counts what comes and what is answered, whole and partial, durable or not', () => {
