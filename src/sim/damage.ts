@@ -29,7 +29,7 @@ import type { ScenarioOptions } from './scenario.js'
 import { runOrFail } from './scenario-failure.js'
 import { noneOf, type ScenarioReport, TALLIED } from './scenario-report.js'
 import { Simulator } from './simulator.js'
-import { Structure, structureOf } from './structures.js'
+import { meaningfulBytes, Structure, structureOf } from './structures.js'
 import { TraceKind } from './trace.js'
 import { told, traceSession } from './traced.js'
 import { Workload } from './workload.js'
@@ -59,8 +59,9 @@ export interface Harm {
 export interface DamageResult {
   readonly report: ScenarioReport
   readonly finders: ReadonlySet<Finder>
-  /** A client read what no write can explain. */
+  /** A client read what no write can explain; and it did before anyone had found that something is wrong. */
   readonly isMisread: boolean
+  readonly isMisreadFirst: boolean
 }
 
 export interface DamageOptions extends Omit<ScenarioOptions, 'makeStore'>, Harm {}
@@ -96,13 +97,18 @@ class Witness extends Oracle {
   /** What a volume reads that is read-only from the start proves nothing: its journal is not replayed. */
   isDeaf = false
 
-  constructor(private readonly readFailed: () => void) {
+  constructor(
+    private readonly readFailed: () => void,
+    private readonly misread: () => void,
+  ) {
     super()
   }
 
   override endRead(read: ReadHandle, bytes: Uint8Array, isDoubtful?: boolean): null {
     const complaint = super.endRead(read, bytes, isDoubtful)
-    if (complaint !== null && !this.isDeaf) this.complaints.push(complaint)
+    if (complaint === null || this.isDeaf) return null
+    this.complaints.push(complaint)
+    this.misread()
     return null
   }
 
@@ -121,9 +127,15 @@ class Damage {
   private firstRequest = 0
   private readonly finders = new Set<Finder>()
   private readonly words: string[] = []
-  private readonly witness = new Witness(() => {
-    if (!this.isReadOnly) this.found(Finder.Read, 'a read is answered with an error')
-  })
+  private readonly witness = new Witness(
+    () => {
+      if (!this.isReadOnly) this.found(Finder.Read, 'a read is answered with an error')
+    },
+    () => {
+      this.isMisreadFirst ||= this.finders.size === 0
+    },
+  )
+  private isMisreadFirst = false
   private readonly native: Native
   private readonly unpack: Unpack
   private config: EngineConfig
@@ -160,14 +172,14 @@ class Damage {
   }
 
   private result(): DamageResult {
-    const { counters, finders, options, tally, traceHash, witness, words } = this
+    const { counters, finders, isMisreadFirst, options, tally, traceHash, witness, words } = this
     const isMisread = witness.complaints.length > 0
     if (finders.size > 0) tally.foundOut++
     else if (isMisread) tally.misread++
     const { seed, structure, fault } = options
     const reports = [`${Structure[structure]}, ${Fault[fault]}`, ...words, ...witness.complaints]
     const report = { seed, traceHash, ...tally, crashes: 0, recoveries: 0, counters, reports }
-    return { report, finders, isMisread }
+    return { report, finders, isMisread, isMisreadFirst }
   }
 
   /** Numbers of the client's requests in all sessions up to now. */
@@ -200,11 +212,15 @@ class Damage {
     fault: Fault.Flipped | Fault.Unreadable,
     isChosen: (block: number, bytes: Uint8Array) => boolean,
   ): void {
-    const { store } = this
-    const blocks = store.usedBlocks().filter((block) => isChosen(block, store.blockAt(block)))
+    const { config, store } = this
+    const isFlip = fault === Fault.Flipped
+    const blocks = store
+      .usedBlocks()
+      .filter((block) => isChosen(block, store.blockAt(block)))
+      .filter((block) => !isFlip || meaningfulBytes(config, block) > 0)
     for (let left = prng.between(1, MOST_SPOILT_BLOCKS); left > 0 && blocks.length > 0; left--) {
       const [block] = blocks.splice(prng.below(blocks.length), 1)
-      if (fault === Fault.Flipped) flipBits(store, block, prng, MOST_FLIPPED_BITS)
+      if (isFlip) flipBits(store, block, meaningfulBytes(config, block), prng, MOST_FLIPPED_BITS)
       else store.spoil(block)
       this.tally.faults++
     }

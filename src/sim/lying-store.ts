@@ -94,12 +94,12 @@ export class LyingStore extends SimStore {
 /** As much as the longest header of a structure. */
 const HEADER_BYTES = 53
 
-/** Flips up to `most` bits of what a block holds: of bytes in use, of its header, or anywhere. */
-export function flipBits(disk: SimStore, block: number, prng: Prng, most: number): void {
+/** Flips up to `most` bits of what a block holds in its first `size` bytes: of bytes in use, of its header, or anywhere. */
+export function flipBits(disk: SimStore, block: number, size: number, prng: Prng, most: number): void {
   const bytes = disk.blockAt(block).slice()
-  const used = [...bytes.keys()].filter((at) => bytes[at] !== 0)
+  const used = [...bytes.keys()].filter((at) => at < size && bytes[at] !== 0)
   for (let left = prng.between(1, most); left > 0; left--) {
-    const anywhere = prng.below(prng.pick([HEADER_BYTES, bytes.length]))
+    const anywhere = prng.below(prng.pick([Math.min(size, HEADER_BYTES), size]))
     const at = used.length > 0 && prng.chance(0.5) ? prng.pick(used) : anywhere
     bytes[at]! ^= 1 << prng.below(8)
   }

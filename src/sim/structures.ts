@@ -2,7 +2,12 @@
 import type { EngineConfig } from '../engine/assemble.js'
 import { isPageOf } from '../format/block-map-page.js'
 import { isCompressedBlock, readFragmentSize } from '../format/compressed-block.js'
-import { SLAB_SUMMARY_BLOCKS } from '../format/constants.js'
+import {
+  BLOCK_SIZE,
+  SLAB_SUMMARY_BLOCKS,
+  SLAB_SUMMARY_BLOCKS_PER_ZONE,
+  SLAB_SUMMARY_ENTRY_SIZE,
+} from '../format/constants.js'
 import type { Volume } from '../vio/volume.js'
 
 export enum Structure {
@@ -36,6 +41,18 @@ export function structureOf(
   if (isIn(depotOrigin, journalOrigin)) return structureInSlab(volume, block, bytes)
   if (isIn(journalOrigin, summaryOrigin)) return Structure.RecoveryJournal
   return isIn(summaryOrigin, summaryOrigin + SLAB_SUMMARY_BLOCKS) ? Structure.Summary : null
+}
+
+/**
+ * How many of a block's bytes, from the first, may say something of a volume. A summary has entries of slabs that there
+ * are not, and copies that nobody reads.
+ */
+export function meaningfulBytes({ volume, plan }: EngineConfig, block: number): number {
+  const index = block - volume.summaryOrigin
+  if (index < 0 || index >= SLAB_SUMMARY_BLOCKS) return BLOCK_SIZE
+  const isRead = index % SLAB_SUMMARY_BLOCKS_PER_ZONE === 0
+  const isOfZone = index / SLAB_SUMMARY_BLOCKS_PER_ZONE < plan.counts.physical
+  return isRead && isOfZone ? SLAB_SUMMARY_ENTRY_SIZE * volume.slabCount : 0
 }
 
 function structureInSlab(volume: Volume, block: number, bytes: Uint8Array): Structure | null {
