@@ -27,6 +27,9 @@ const TREES = 60
 const TREE_HEIGHT = 5
 const PAGE_SLOTS = 812
 const BUSY_SLOTS = 16
+/** In the super block: how many zones the summary has copies of that count; and blocks of a copy. */
+const ZONES_AT = 381
+const COPY_BLOCKS = 4
 
 const one = (at: number, size: number): Fields => ({ at, size, count: 1, stride: 0 })
 const many = (at: number, size: number, count: number, stride: number): Fields => ({
@@ -57,7 +60,7 @@ const SUPER_BLOCK: readonly Fields[] = [
   ...each(4, 245, 249, 253, 289, 293, 297, 382, 386, 390),
   ...each(8, 257, 265, 273, 281, 301, 394, 402, 410, 418, 426),
   many(309, 8, 9, 8),
-  one(381, 1),
+  one(ZONES_AT, 1),
 ]
 
 const MAP_PAGE: readonly Fields[] = [
@@ -160,7 +163,12 @@ export function mapImage(image: BaseImage): ImageMap {
       blocks: slabs.flatMap((slab) => range(slab + dataBlocks, slab + dataBlocks + referenceBlocks)),
       fields: REFERENCES,
     },
-    { name: 'slab summary', blocks: range(summary, summary + 64), fields: [many(0, 1, 2 * slabs.length, 1)] },
+    // The others of its copies are never read.
+    {
+      name: 'slab summary',
+      blocks: range(0, Math.max(1, head.getUint8(ZONES_AT))).map((zone) => summary + zone * COPY_BLOCKS),
+      fields: [many(0, 1, 2 * slabs.length, 1)],
+    },
     { name: 'root page', blocks: pages[4]!, fields: MAP_PAGE },
     { name: 'interior page', blocks: [...pages[3]!, ...pages[2]!, ...pages[1]!], fields: MAP_PAGE },
     { name: 'leaf page', blocks: pages[0]!, fields: MAP_PAGE },
