@@ -1,6 +1,7 @@
 /**
  * A store as a power failure may leave it, told from the log of its writes and syncs: what was synced is there; every
- * write since then may be there or not, whole or sector by sector, whatever came after it.
+ * write since then may be there or not, whole or sector by sector, whatever came after it: often just the newest ones
+ * are, without what they may rest on.
  */
 
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
@@ -9,7 +10,7 @@ import type { Prng } from '../../src/base/prng.js'
 import { DEVICE_BLOCK_BYTES as BLOCK } from '../../src/device/block-device.js'
 import type { IoLog } from '../../src/device/logging-device.js'
 import { stepThroughLog } from '../../src/host/io-log-file.js'
-import { StableDisk } from '../../src/sim/order/stable-disk.js'
+import { StableDisk, type Version } from '../../src/sim/order/stable-disk.js'
 import { copyImage } from '../kernel/images.js'
 
 /** What a disk never tears. */
@@ -24,6 +25,9 @@ export interface Moment {
   /** A sync is under way: what it covers may be there already, in any part. */
   readonly isSyncing: boolean
 }
+
+/** Which of the writes of a block that are not synced is there; null for none. */
+type DrawVersion = (since: readonly Version<number>[]) => Version<number> | null
 
 /** All moments of a log, each after an event. */
 export function momentsOf(log: string): Moment[] {
@@ -48,7 +52,9 @@ export class CutDisk implements IoLog {
   at = 0
   private readonly events: Generator<number, void>
   private readonly file: number
-  private readonly disk: StableDisk<null>
+  /** Of each write it knows which one it was. */
+  private readonly disk: StableDisk<number>
+  private begun = 0
   /** Blocks with writes that a power failure may lose. */
   private readonly open = new Set<number>()
 
@@ -83,10 +89,11 @@ export class CutDisk implements IoLog {
     const versions = Array.from({ length: bytes.length / BLOCK }, (_, i) => ({
       block: block + i,
       bytes: bytes.slice(i * BLOCK, (i + 1) * BLOCK),
-      fact: null,
+      fact: this.begun,
       ended: 0,
       isLost: false,
     }))
+    this.begun++
     for (const version of versions) this.open.add(version.block)
     this.disk.beginWrite(request, versions)
   }
@@ -103,31 +110,39 @@ export class CutDisk implements IoLog {
   async cut(name: string, prng: Prng): Promise<string> {
     const path = await copyImage(this.image, name)
     const file = openSync(path, 'r+')
-    // From nothing of what was not synced to nearly all of it.
-    const kept = prng.pick([0, 0.1, 0.5, 0.9])
+    for (const block of this.open) if (this.disk.unstable(block).length === 0) this.open.delete(block)
+    const draw = this.drawVersions(prng)
     try {
-      for (const block of this.open) {
-        const since = this.disk.unstable(block)
-        if (since.length === 0) this.open.delete(block)
-        else writeSync(file, this.remains(block, prng, kept), 0, BLOCK, block * BLOCK)
-      }
+      for (const block of this.open) writeSync(file, this.remains(block, prng, draw), 0, BLOCK, block * BLOCK)
     } finally {
       closeSync(file)
     }
     return path
   }
 
-  /** Any version of the block, or in each sector any; one that is not the synced one with the chance of `kept`. */
-  private remains(block: number, prng: Prng, kept: number): Uint8Array {
+  /** How one is drawn of the writes of a block that are not synced: any with some chance, or what was written late. */
+  private drawVersions(prng: Prng): DrawVersion {
+    if (prng.chance(0.5)) {
+      // From nothing of what was not synced to nearly all of it.
+      const kept = prng.pick([0, 0.1, 0.5, 0.9])
+      return (since) => (prng.chance(kept) ? prng.pick(since) : null)
+    }
+    const begun = [...this.open].flatMap((block) => this.disk.unstable(block).map(({ fact }) => fact))
+    const first = begun.length === 0 ? 0 : prng.pick(begun)
+    return (since) => (since.at(-1)!.fact >= first ? since.at(-1)! : null)
+  }
+
+  /** A version of the block, or in each sector one. */
+  private remains(block: number, prng: Prng, draw: DrawVersion): Uint8Array {
     const synced = new Uint8Array(BLOCK)
     readSync(this.file, synced, 0, BLOCK, block * BLOCK)
     const since = this.disk.unstable(block)
-    const draw = (): Uint8Array => (prng.chance(kept) ? prng.pick(since).bytes : synced)
-    const whole = draw()
+    const drawn = (): Uint8Array => draw(since)?.bytes ?? synced
+    const whole = drawn()
     if (whole !== since.at(-1)?.bytes) this.spoiled++
     if (prng.chance(0.5)) return whole
     const torn = whole.slice()
-    for (let at = 0; at < BLOCK; at += SECTOR) torn.set(draw().subarray(at, at + SECTOR), at)
+    for (let at = 0; at < BLOCK; at += SECTOR) torn.set(drawn().subarray(at, at + SECTOR), at)
     return torn
   }
 }
