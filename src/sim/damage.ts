@@ -59,8 +59,9 @@ export interface Harm {
 export interface DamageResult {
   readonly report: ScenarioReport
   readonly finders: ReadonlySet<Finder>
-  /** A client read what no write can explain; and it did before anyone had found that something is wrong. */
+  /** A client read what no write can explain. */
   readonly isMisread: boolean
+  /** It did before anyone had found that something is wrong. */
   readonly isMisreadFirst: boolean
 }
 

@@ -24,8 +24,3 @@ export function harmOfSeed(seed: number): Harm | null {
   const turn = seed / EVERY
   return { structure: turn % STRUCTURES, fault: Math.floor(turn / STRUCTURES) % FAULTS }
 }
-
-/** The seeds of which a harm is done, ascending from the first or, for round 1, the second on. */
-export function seedOfHarm({ structure, fault }: Harm, round: number): number {
-  return EVERY * (structure + STRUCTURES * (fault + FAULTS * round))
-}

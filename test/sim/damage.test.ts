@@ -13,7 +13,7 @@ import { memoryLender } from '../../src/host/lend-memory.js'
 import { type DamageResult, Finder, type Harm, runDamage } from '../../src/sim/damage.js'
 import { explain } from '../../src/sim/explain.js'
 import { Fault } from '../../src/sim/lying-store.js'
-import { harmOfSeed, playSeed, seedOfHarm } from '../../src/sim/play-seed.js'
+import { harmOfSeed, playSeed } from '../../src/sim/play-seed.js'
 import { WHOLE } from '../../src/sim/reduction.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { Structure } from '../../src/sim/structures.js'
@@ -56,6 +56,14 @@ const NOBODY = 'nobody'
 const ALWAYS = 'always '
 const HARMLESS = 'harmless'
 
+/** The first seed, or for round 1 the second, of those with such a disk. */
+function seedOf({ structure, fault }: Harm, round: number): number {
+  for (let seed = 0, left = round; ; seed++) {
+    const harm = harmOfSeed(seed)
+    if (harm?.structure === structure && harm.fault === fault && left-- === 0) return seed
+  }
+}
+
 /** A cell of the table. */
 interface Claim {
   readonly structure: Structure
@@ -92,7 +100,7 @@ describe('a disk that cannot be trusted', function () {
 
   /** A seed that `npm run sim` has for such a disk. */
   function run(harm: Harm, round: number): DamageResult {
-    return runDamage({ seed: seedOfHarm(harm, round), ...harm, steps: STEPS, lend, decodeSuperBlock: decode })
+    return runDamage({ seed: seedOf(harm, round), ...harm, steps: STEPS, lend, decodeSuperBlock: decode })
   }
 
   /** Runs seeds until everyone who is named has found something. */
@@ -129,20 +137,15 @@ describe('a disk that cannot be trusted', function () {
   }
 
   it('is what some seeds of every farm have, each fault of each structure in turn', () => {
-    for (const structure of Object.values(STRUCTURES)) {
-      for (const fault of [...Object.values(FAULTS), Fault.Stray]) {
-        for (const round of [0, 1, 1000]) {
-          expect(harmOfSeed(seedOfHarm({ structure, fault }, round))).to.deep.equal({ structure, fault })
-        }
-      }
-    }
-    const seeds = Array.from({ length: 400 }, (_, seed) => JSON.stringify(harmOfSeed(seed)))
-    expect(new Set(seeds).size).to.equal(Object.values(STRUCTURES).length * 5 + 1)
-    expect(harmOfSeed(1)).to.equal(null)
+    const pairs = Object.values(STRUCTURES).flatMap((structure) =>
+      [...Object.values(FAULTS), Fault.Stray].map((fault) => ({ structure, fault })),
+    )
+    const farm = Array.from({ length: 8 * pairs.length }, (_, seed) => harmOfSeed(1000 + seed))
+    expect(farm.filter((harm) => harm !== null)).to.have.deep.members(pairs)
   })
 
   it('does the same again with the same seed, also when all its requests are named', () => {
-    const seed = seedOfHarm({ structure: Structure.MapPage, fault: Fault.Misplaced }, 3)
+    const seed = seedOf({ structure: Structure.MapPage, fault: Fault.Misplaced }, 3)
     const options = { seed, steps: STEPS, lend, decodeSuperBlock: decode }
     const first = playSeed(options)
     expect(first.faults).to.be.above(0)
@@ -153,7 +156,7 @@ describe('a disk that cannot be trusted', function () {
   })
 
   it('is told in few requests when its seed fails', () => {
-    const seed = seedOfHarm({ structure: Structure.References, fault: Fault.Flipped }, 0)
+    const seed = seedOf({ structure: Structure.References, fault: Fault.Flipped }, 0)
     const refuse = (bytes: Uint8Array) => {
       const superBlock = decode(bytes)
       if (superBlock.state === VolumeState.ForceRebuild) throw new Error('no rebuild today')
