@@ -3,42 +3,36 @@
  * its share in a memory of its own, and such a memory has at most 4 GiB.
  */
 import { VdoError } from '../base/errors.js'
-import { type IndexShape, MAX_INDEX_ZONES, regionOfShape, zoneMemoryBytes } from '../format/index-region.js'
-import { HEADER_BYTES } from '../uds/list-memory.js'
+import { type IndexShape, MAX_INDEX_ZONES } from '../format/index-region.js'
+import { zoneIndexBytes } from '../uds/volume-index.js'
 
 /** The most bytes of a zone, less what keeps searches inside. */
 export const MAX_ZONE_BYTES = 4 * 1024 ** 3 - 65536
 
-/** Bytes that the volume index of one of so many zones takes. */
-export function zoneIndexBytes(shape: IndexShape, zones: number): number {
-  let bytes = 0
-  for (const { memoryBytes, listCount } of regionOfShape(shape).subIndexes) {
-    bytes += zoneMemoryBytes(memoryBytes, zones) + Math.ceil(listCount / zones) * HEADER_BYTES
-  }
-  return bytes
-}
-
-/** How many zones the index is to have: `wanted`, or as many more as it takes. Throws if no count is enough. */
+/** How many zones the index is to have: `wanted`, or as many more as it takes and there may be. */
 export function indexZonesFor(shape: IndexShape, wanted: number): number {
-  for (let zones = wanted; zones <= MAX_INDEX_ZONES; zones++) {
-    if (zoneIndexBytes(shape, zones) <= MAX_ZONE_BYTES) return zones
+  let zones = wanted
+  while (zones < MAX_INDEX_ZONES && zoneIndexBytes(shape, zones) > MAX_ZONE_BYTES) zones++
+  return zones
+}
+
+/** Throws unless the index fits its zones, and the machine's memory. `what` says what cannot be done then. */
+export function requireIndexMemory(
+  what: string,
+  shape: IndexShape,
+  zones: number,
+  machineBytes: number,
+): void {
+  const perZone = zoneIndexBytes(shape, zones)
+  const refuse = (needed: number, limit: string): never => {
+    throw new VdoError(
+      'VDO_INDEX_TOO_LARGE',
+      `${what}: the index takes ${needed} bytes of memory, and ${limit}`,
+    )
   }
-  const needed = zoneIndexBytes(shape, 1)
-  throw tooLarge(
-    needed,
-    `${MAX_INDEX_ZONES} zones of ${MAX_ZONE_BYTES} bytes hold ${MAX_INDEX_ZONES * MAX_ZONE_BYTES}`,
-  )
-}
-
-/** Throws if the index of so many zones takes more than the machine's memory. */
-export function requireIndexMemory(shape: IndexShape, zones: number, machineBytes: number): void {
-  const needed = zones * zoneIndexBytes(shape, zones)
-  if (needed > machineBytes) throw tooLarge(needed, `this machine has ${machineBytes}`)
-}
-
-function tooLarge(needed: number, limit: string): VdoError {
-  return new VdoError(
-    'VDO_INDEX_TOO_LARGE',
-    `Cannot open volume: its index takes ${needed} bytes of memory, and ${limit}. Without deduplication it can be opened`,
-  )
+  if (perZone > MAX_ZONE_BYTES) {
+    const most = MAX_INDEX_ZONES * MAX_ZONE_BYTES
+    refuse(zoneIndexBytes(shape, 1), `${MAX_INDEX_ZONES} zones of ${MAX_ZONE_BYTES} bytes hold ${most}`)
+  }
+  if (zones * perZone > machineBytes) refuse(zones * perZone, `this machine has ${machineBytes}`)
 }

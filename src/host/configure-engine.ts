@@ -38,7 +38,8 @@ export function configureEngine(
   const index = indexShapeOf(geometry.indexMemory, geometry.indexSparse !== 0)
   const shape = { ...VDO_SHAPE, index, ...sizes }
   requireCountMemory(volume, machineMemory())
-  const plan = planIndex(profile, shape, deduplication)
+  const plan = planIndex(profile, shape)
+  if (deduplication) requireIndexFits('Cannot open volume with deduplication', { plan, shape })
   requireRunnable(shape, volume, plan.counts)
   const indexRegion = {
     block: geometry.indexRegionStart - geometry.bioOffset,
@@ -60,12 +61,15 @@ export function requireCountMemory({ load, slabCount, slabDataBlocks }: Volume, 
   )
 }
 
-/** Gives a large index the zones that it needs. Refuses one that does not fit, unless it is not to be opened. */
-function planIndex(plan: ThreadPlan, { index }: VolumeShape, deduplication: boolean): ThreadPlan {
-  if (index === null || !deduplication) return plan
-  const wider = withIndexZones(plan, indexZonesFor(index, plan.counts.index))
-  requireIndexMemory(index, wider.counts.index, machineMemory())
-  return wider
+/** Gives a large index the zones that it needs: one that is not to be used now may be opened later. */
+function planIndex(plan: ThreadPlan, { index }: VolumeShape): ThreadPlan {
+  return index === null ? plan : withIndexZones(plan, indexZonesFor(index, plan.counts.index))
+}
+
+/** Throws if the index does not fit into memory. `what` says what cannot be done then. */
+export function requireIndexFits(what: string, { plan, shape }: Pick<EngineConfig, 'plan' | 'shape'>): void {
+  if (shape.index === null) return
+  requireIndexMemory(what, shape.index, plan.counts.index, machineMemory())
 }
 
 /** Bytes of memory that this process may have: the machine's, or less. */

@@ -20,7 +20,7 @@ import { LoadKind } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
 import { closeBackingFile, openBackingFile } from './backing-file.js'
 import { show } from './check-options.js'
-import { configureEngine } from './configure-engine.js'
+import { configureEngine, requireIndexFits } from './configure-engine.js'
 import { EngineHost } from './engine-host.js'
 import { requireOpenOptions } from './open-options.js'
 import { loadProfile } from './profile.js'
@@ -256,8 +256,10 @@ export class VdoVolume {
     await this.end(new VdoError('VDO_ENGINE_HALTED', 'The volume was halted on request'))
   }
 
-  private controlIndex(control: IndexControl, what: string): Promise<void> {
+  /** An index that was not to be used when the volume was opened may be too large to be opened now. */
+  private async controlIndex(control: IndexControl, what: string): Promise<void> {
     if (this.closing !== null) return this.refuse(what)
+    if (control !== IndexControl.Close) requireIndexFits(`Cannot ${what}`, this.host.config)
     return this.host.controlIndex(control, `Cannot ${what}`)
   }
 

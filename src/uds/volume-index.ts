@@ -14,11 +14,18 @@
  * Invariant: of every entry, chapter - flush chapter of its list is at most the mask.
  */
 import { assert } from '../base/assert.js'
-import { MAX_INDEX_ZONES, type SubIndexSize, zoneMemoryBytes } from '../format/index-region.js'
+import {
+  type IndexShape,
+  MAX_INDEX_ZONES,
+  regionOfShape,
+  type SubIndexSize,
+  zoneMemoryBytes,
+} from '../format/index-region.js'
 import { isSample, volumeAddress, volumeList } from '../format/record-name.js'
 import { deltaCoding } from './delta-code.js'
 import { DeltaIndex, type Insertion } from './delta-index.js'
 import { type IndexGeometry, VOLUME_ADDRESS_BITS } from './geometry.js'
+import { HEADER_BYTES } from './list-memory.js'
 
 /** Chapters are kept in 32 bits: at 65,536 blocks of 4 KiB a chapter, that is 2^60 bytes written. */
 export const CHAPTER_LIMIT = 2 ** 32
@@ -219,3 +226,12 @@ export class VolumeIndex {
 
 /** The highest address in a list. */
 export const MAX_ADDRESS = 2 ** VOLUME_ADDRESS_BITS - 1
+
+/** Bytes that the volume index of one of so many zones takes. */
+export function zoneIndexBytes(shape: IndexShape, zones: number): number {
+  let bytes = 0
+  for (const { memoryBytes, listCount } of regionOfShape(shape).subIndexes) {
+    bytes += zoneMemoryBytes(memoryBytes, zones) + Math.ceil(listCount / zones) * HEADER_BYTES
+  }
+  return bytes
+}

@@ -12,7 +12,7 @@ import type { ZonePort } from './index-ports.js'
 import { type ChapterRange, latestSave, loadZone } from './index-save.js'
 import { rebuildIndex } from './rebuild.js'
 import { flushed, type Steps } from './storage-steps.js'
-import { VolumeIndex } from './volume-index.js'
+import { VolumeIndex, zoneIndexBytes } from './volume-index.js'
 import { type Area, saveVolumeIndex } from './volume-index-save.js'
 import { ZoneIndex } from './zone-index.js'
 
@@ -127,8 +127,11 @@ function newVolumeIndex(layout: IndexLayout, zone: number, zones: number): Volum
     return new VolumeIndex(layout.geometry, zone, zones)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    throw new IndexError('VDO_INDEX_NO_MEMORY', `There is no memory for the index: ${error.message}`, {
-      cause: error,
-    })
+    const bytes = zoneIndexBytes(layout.geometry.shape, zones)
+    throw new IndexError(
+      'VDO_INDEX_NO_MEMORY',
+      `There is no memory for the index: a zone of it takes ${bytes} bytes (${error.message})`,
+      { cause: error },
+    )
   }
 }

@@ -1,16 +1,11 @@
 import { expect } from 'chai'
 import type { VdoError } from '../../src/base/errors.js'
-import {
-  indexZonesFor,
-  MAX_ZONE_BYTES,
-  requireIndexMemory,
-  zoneIndexBytes,
-} from '../../src/engine/index-size.js'
+import { indexZonesFor, MAX_ZONE_BYTES, requireIndexMemory } from '../../src/engine/index-size.js'
 import { allZones, routesOf, withIndexZones } from '../../src/engine/thread-plan.js'
 import { indexShapeOf } from '../../src/format/index-region.js'
 import { loadProfile } from '../../src/host/profile.js'
 import { IndexGeometry, smallIndexShape } from '../../src/uds/geometry.js'
-import { VolumeIndex } from '../../src/uds/volume-index.js'
+import { VolumeIndex, zoneIndexBytes } from '../../src/uds/volume-index.js'
 import { Room } from '../../src/vio/opcodes.js'
 
 const MIB = 2 ** 20
@@ -50,16 +45,20 @@ describe('the memory of an index', () => {
   })
 
   it('is refused with both numbers where it does not fit', () => {
-    const largest = refusal(() => indexZonesFor(indexShapeOf(1024, false), 1))
+    const huge = indexShapeOf(1024, false)
+    expect(indexZonesFor(huge, 1)).to.equal(16)
+    const largest = refusal(() => requireIndexMemory('No', huge, 16, 2 ** 50))
     expect(largest.code).to.equal('VDO_INDEX_TOO_LARGE')
     expect(largest.message).to.match(
-      /takes 12\d{11} bytes of memory, and 16 zones of 4294901760 bytes hold 68718428160/,
+      /^No: the index takes 12\d{11} bytes of memory, and 16 zones of 4294901760 bytes hold 68718428160$/,
     )
     const shape = indexShapeOf(-256, false)
-    const machine = refusal(() => requireIndexMemory(shape, 1, 100 * MIB))
+    const machine = refusal(() => requireIndexMemory('No', shape, 1, 100 * MIB))
     expect(machine.code).to.equal('VDO_INDEX_TOO_LARGE')
-    expect(machine.message).to.match(/takes 22\d{7} bytes of memory, and this machine has 104857600/)
-    requireIndexMemory(shape, 1, 300 * MIB)
+    expect(machine.message).to.match(
+      /^No: the index takes 22\d{7} bytes of memory, and this machine has 104857600$/,
+    )
+    requireIndexMemory('No', shape, 1, 300 * MIB)
   })
 
   it('is shared by the threads that have index zones', () => {

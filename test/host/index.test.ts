@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { indexShapeOf } from '../../src/format/index-region.js'
-import { openVolume } from '../../src/host/open-volume.js'
+import { openVolume, type VdoVolume } from '../../src/host/open-volume.js'
 import { serveNbd } from '../../src/server/nbd/nbd-server.js'
 import { Counter } from '../../src/vio/counters.js'
 import { randomBytes } from '../kernel/content.js'
 import { refusalOf } from '../outcomes.js'
 import { requireTool, runOk, withTempDir } from '../tools.js'
 import { formatInMemory } from './memory-volume.js'
-import { withIndex } from './use-volume.js'
+import { useVolume, withIndex } from './use-volume.js'
 
 const BLOCK = 4096
 const MIB = 2 ** 20
@@ -187,5 +187,34 @@ describe('the index of a volume on threads', function () {
     expect(without.indexState).to.equal('online')
     await without.close()
     expect(reports).to.deep.equal([])
+  })
+
+  it('that was not to be used at first has the zones that it needs later, or is refused then', async () => {
+    const open = (memory: number): Promise<VdoVolume> => {
+      const { segments } = formatInMemory()
+      const shape = { index: indexShapeOf(memory, false) }
+      return openVolume({ device: segments, threads: 'tiny', shape, deduplication: false, report: () => {} })
+    }
+    await useVolume(await open(8), async (volume) => {
+      expect(volume.host.config.plan.counts.index).to.equal(2)
+      // It fits: what it lacks is room in the region, which is looked at before memory is taken.
+      expect((await refusalOf(volume.enableIndex())).message).to.match(/has 1879 blocks, wanted 22251355/)
+    })
+    await useVolume(await open(64), async (volume) => {
+      for (const [act, what] of [
+        [volume.enableIndex(), 'enable'],
+        [volume.disableIndex(), 'disable'],
+        [volume.createIndex(), 'create'],
+      ] as const) {
+        const { code, message } = await refusalOf(act)
+        expect(code).to.equal('VDO_INDEX_TOO_LARGE')
+        expect(message).to.equal(
+          `Cannot ${what} index: the index takes 71709097984 bytes of memory, and 16 zones of 4294901760 bytes hold 68718428160`,
+        )
+      }
+      expect(volume.indexState).to.equal('closed')
+      await volume.closeIndex()
+      await volume.write(0, new Uint8Array(BLOCK).fill(1))
+    })
   })
 })
