@@ -226,6 +226,31 @@ describe('the index of a volume that serves', function () {
       })
     }
 
+    it('serves when its chapters cannot be read any more, and has them gone through the next time', () => {
+      const world = usedWorld()
+      world.reopen()
+      world.untilSettled()
+      const { start, blocks } = world.place
+      failReads(world.store, start, blocks)
+      world.write(upFrom(10, 30))
+      world.untilSettled()
+      expect(world.state).to.equal('error')
+      expect(world.total(Counter.IndexFailures)).to.equal(1)
+      expect(world.reports).to.deep.equal([
+        'Deduplication: the index is not used any more: a page of its chapters is damaged or cannot be read',
+      ])
+      // Whoever asked an index that failed was told that the name is not known.
+      expect(world.total(Counter.IndexPostsFound)).to.equal(0)
+      expect(world.simulator.arena.boards.readOnlyReason).to.equal(0)
+      world.store.failureChance = 0
+      world.save()
+      // No chapter was written since it was saved, but what was saved may be what it failed for.
+      world.reopen()
+      world.untilSettled()
+      expect([world.total(Counter.IndexLoads), world.total(Counter.IndexRebuilds)]).to.deep.equal([0, 1])
+      expect(foundAgain(world, 45, 10)).to.equal(10)
+    })
+
     it('serves, with bits flipped anywhere', () => {
       const prng = new Prng(99)
       const states = new Map<string, number>()

@@ -4,6 +4,7 @@ import { memoryLender } from '../../src/host/lend-memory.js'
 import { openCrashedIndex } from '../../src/sim/crashed-index.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
 import { Counter } from '../../src/vio/counters.js'
+import { AdminCommand, hopOfWord, IndexOp, opOfHop, zoneOfHop } from '../../src/vio/opcodes.js'
 import { IndexWorld, upFrom } from './index-world.js'
 
 const BLOCK = 4096
@@ -91,6 +92,39 @@ describe('an index whose power fails', function () {
         world.untilSettled()
         expect([world.total(Counter.IndexLoads), world.total(Counter.IndexRebuilds)]).to.deep.equal([1, 0])
         expect(world.reports.length).to.equal(1)
+      })
+
+      it(`stands still half rebuilt while the volume rests, and goes on with it (${kind})`, () => {
+        const world = new IndexWorld(lend, { seed: 110 + zones, zones, sparse, chapterRecords: 30 })
+        world.untilSettled()
+        world.write(upFrom(0, 100))
+        world.save()
+        forgetSaves(world)
+        world.reopen()
+        const { store } = world
+        for (const part of [1, 11]) {
+          const begun = store.requests
+          world.until(() => store.requests === begun + part)
+          world.drain()
+          const told = new Set<number>()
+          let ended = 0
+          world.simulator.onMessage = (_step, _thread, word) => {
+            const to = hopOfWord(word)
+            if (opOfHop(to) === IndexOp.Administer) told.add(zoneOfHop(to))
+            if (opOfHop(to) === IndexOp.Worked && told.has(zoneOfHop(to))) ended++
+          }
+          world.administer(AdminCommand.Suspend)
+          // What is with the disk comes back, and nothing else is asked for.
+          expect(ended).to.be.at.most(zones + 1)
+          const { requests } = store
+          for (let i = 0; i < 1000; i++) world.simulator.step()
+          expect([world.state, store.requests]).to.deep.equal(['opening', requests])
+          world.administer(AdminCommand.Resume)
+        }
+        world.untilSettled()
+        expect([world.state, world.total(Counter.IndexRebuilds)]).to.deep.equal(['online', 1])
+        world.write(upFrom(40, 10))
+        expect(world.total(Counter.IndexPostsFound)).to.be.greaterThan(0)
       })
     }
   }
