@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
+import { Status } from '../../src/base/status.js'
 import { DeviceOp } from '../../src/device/block-device.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import type { LendMemory } from '../../src/sim/simulator.js'
@@ -8,8 +9,8 @@ import type { SaveAreas } from '../../src/uds/save-slot.js'
 import { runSteps } from '../../src/uds/storage-steps.js'
 import { Counter } from '../../src/vio/counters.js'
 import { Mark } from '../../src/vio/marks.js'
-import { hopOfWord, IndexControl, IndexOp, opOfHop } from '../../src/vio/opcodes.js'
-import { IndexWorld, upFrom, type WatchedStore } from './index-world.js'
+import { AdminCommand, hopOfWord, IndexControl, IndexOp, opOfHop } from '../../src/vio/opcodes.js'
+import { blockOf, IndexWorld, upFrom, type WatchedStore } from './index-world.js'
 
 const BLOCK = 4096
 
@@ -115,6 +116,32 @@ describe('the index of a volume that serves', function () {
     world.reopen()
     world.untilSettled()
     expect(world.total(Counter.IndexLoads)).to.equal(1)
+    expect(world.reports).to.deep.equal([])
+  })
+
+  it('of a volume that has become read-only is left as it is', () => {
+    const world = new IndexWorld(lend, { seed: 16, zones: 2, chapterRecords: 30 })
+    world.untilSettled()
+    world.write(upFrom(0, 40))
+    const { store, simulator, config } = world
+    const { journalOrigin, journalBlocks } = config.volume
+    store.mayFail = (op, block) =>
+      op === DeviceOp.Write && block >= journalOrigin && block < journalOrigin + journalBlocks
+    store.failureChance = 1
+    store.failuresLeft = Number.POSITIVE_INFINITY
+    simulator.frontEnd.write(0, blockOf(50), true, () => {})
+    world.drain()
+    expect(simulator.arena.boards.readOnlyReason).to.not.equal(Status.Success)
+    const { moves } = store
+    for (const command of [AdminCommand.Save, AdminCommand.Resume]) {
+      let answered = false
+      simulator.frontEnd.administer(command, () => {
+        answered = true
+      })
+      world.until(() => answered)
+    }
+    expect([world.state, world.total(Counter.IndexSaves)]).to.deep.equal(['online', 0])
+    expect(store.moves).to.equal(moves)
     expect(world.reports).to.deep.equal([])
   })
 

@@ -8,7 +8,7 @@ export class CrashStorage {
   /** What is read. */
   private readonly visible: MapStorage
   private readonly durable: MapStorage
-  private pending: { block: number; bytes: Uint8Array }[] = []
+  private pending: { block: number; bytes: Uint8Array; command: number }[] = []
   /** Commands that were done. */
   done = 0
 
@@ -23,14 +23,18 @@ export class CrashStorage {
       const { done, value: command } = steps.next()
       if (done === true) return { ended: true, value: command }
       if (i === commands) return { ended: false }
-      this.done++
+      const number = this.done++
       const { op, block, count, bytes, at } = command
       if (op === StorageOp.Read) this.visible.read(block, count, bytes, at)
       else if (op === StorageOp.Write) {
         this.visible.write(block, count, bytes, at)
         for (let b = 0; b < count; b++) {
           const from = at + b * BLOCK_SIZE
-          this.pending.push({ block: block + b, bytes: bytes.slice(from, from + BLOCK_SIZE) })
+          this.pending.push({
+            block: block + b,
+            bytes: bytes.slice(from, from + BLOCK_SIZE),
+            command: number,
+          })
         }
       } else {
         for (const { block: at, bytes: written } of this.pending) this.durable.blocks.set(at, written)
@@ -45,10 +49,20 @@ export class CrashStorage {
     return outcome.value
   }
 
-  /** What is there after the power was cut. Each write since the last flush is kept or lost by chance. */
+  /** What is there after the power was cut. Each block written since the last flush is kept or lost by chance. */
   cut(chance: Prng): MapStorage {
+    return this.cutWhere(() => chance.below(2) === 0)
+  }
+
+  /** The same, where what one command wrote is kept or lost together. */
+  cutBetweenWrites(chance: Prng): MapStorage {
+    const kept = Array.from({ length: this.done }, () => chance.below(2) === 0)
+    return this.cutWhere((command) => kept[command]!)
+  }
+
+  private cutWhere(isKept: (command: number) => boolean): MapStorage {
     const left = copyOf(this.durable)
-    for (const { block, bytes } of this.pending) if (chance.below(2) === 0) left.blocks.set(block, bytes)
+    for (const { block, bytes, command } of this.pending) if (isKept(command)) left.blocks.set(block, bytes)
     return left
   }
 }

@@ -5,7 +5,7 @@ import { regionOfShape } from '../../src/format/index-region.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { createLayout, type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
 import { IndexRequest } from '../../src/uds/index-requests.js'
-import { canBeReplaced } from '../../src/uds/open-index.js'
+import { canBeReplaced, openIndex } from '../../src/uds/open-index.js'
 import { indexRefusal } from './index-refusal.js'
 import type { LocalIndex } from './local-index.js'
 import { sampleData } from './sample-sequences.js'
@@ -126,6 +126,23 @@ describe('an index whose region is damaged', () => {
     expect(unsupported.code).to.equal('VDO_INDEX_UNSUPPORTED')
     expect(canBeReplaced(unsupported)).to.equal(false)
     expect(canBeReplaced(new Error('the disk is gone'))).to.equal(false)
+  })
+
+  it('is not rebuilt for want of memory, of which that takes no less', () => {
+    const storage = saved.get(TINY)!
+    const opening = openIndex(TINY, {
+      *load() {
+        yield* []
+        throw new IndexError('VDO_INDEX_NO_MEMORY', 'there is none')
+      },
+      *rebuild() {
+        yield* []
+        throw new Error('it is rebuilt')
+      },
+    })
+    const refusal = indexRefusal(() => storage.run(opening))
+    expect(refusal.code).to.equal('VDO_INDEX_NO_MEMORY')
+    expect(canBeReplaced(refusal)).to.equal(false)
   })
 
   it('is rebuilt if its save contradicts itself', () => {

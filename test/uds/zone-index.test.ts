@@ -351,6 +351,54 @@ describe('requests for one name that wait for its page together', () => {
   })
 })
 
+describe('the pages that a request costs', () => {
+  const pagesOf = (index: LocalIndex): number[] => [
+    index.count(IndexCount.IndexPageReads),
+    index.count(IndexCount.RecordPageReads),
+  ]
+
+  it('are none for a new name, but one for each that the volume index takes for another', function () {
+    this.timeout(20_000)
+    // Filled, then gone round once and a half.
+    const index = newIndex(smallIndexShape(false), { zones: 1 })
+    const { recordsPerChapter } = index.layout.geometry
+    const post = (from: number, to: number): void => {
+      for (let i = from; i < to; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
+      index.settle()
+    }
+    post(0, 3 * recordsPerChapter)
+    const before = [...pagesOf(index), index.count(IndexCount.FalseVolumeHits)]
+    const count = 6 * recordsPerChapter
+    post(3 * recordsPerChapter, 3 * recordsPerChapter + count)
+    const [indexPages, recordPages, hits] = [...pagesOf(index), index.count(IndexCount.FalseVolumeHits)].map(
+      (total, i) => total - before[i]!,
+    ) as [number, number, number]
+    expect(index.count(IndexCount.PostsNotFound)).to.equal(3 * recordsPerChapter + count)
+    // Of those, the ones that seem to be in the newest two chapters need no page, nor those whose page was read before.
+    expect(indexPages).to.be.within(1, hits)
+    expect(recordPages).to.be.at.most(1)
+    // A list has some 256 of the 2^20 keys that a name may have.
+    expect(count / hits).to.be.within(3000, 6500)
+  })
+
+  it('are kept as long as others are used less', () => {
+    const index = newIndex(TINY, { zones: 1, sizes: { cachePages: 4 } })
+    for (let i = 0; i < 7000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
+    index.settle()
+    expect(index.keeper.newest).to.equal(3)
+    /** Reads for a look at a name: of chapters 0 and 1, each on the first or second record page. */
+    const look = (i: number): number => {
+      const before = pagesOf(index)
+      expect(index.ask(IndexRequest.QueryNoUpdate, nameOf(i))).to.equal(IndexLocation.Dense)
+      return pagesOf(index).reduce((sum, pages, kind) => sum + pages - before[kind]!, 0)
+    }
+    const [first, second, other] = [0, 1024, 2048]
+    expect([look(first), look(second), look(first)]).to.deep.equal([2, 1, 0])
+    // Two more pages: there is room for one, and the page of `second` was used longest ago.
+    expect([look(other), look(first), look(second)]).to.deep.equal([2, 0, 1])
+  })
+})
+
 describe('a sample in a sparse chapter', () => {
   /** An index with many sparse chapters, none of them in memory, and samples of the first. */
   function filled(zones: number): { index: LocalIndex; samples: number[] } {

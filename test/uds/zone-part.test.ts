@@ -12,7 +12,7 @@ import { BIRTH, placeOf } from './small-index.js'
 import { MapStorage } from './uds-samples.js'
 
 describe('one zone of an index that is opened', () => {
-  it('says how much memory there was none of, so that nothing else is tried', async () => {
+  it('says how much memory it wanted where there was none', async () => {
     // So large that no array can be: what the check before the volume is opened cannot know is found out here.
     const place = placeOf(indexShapeOf(1024, false))
     const storage = new MapStorage()
