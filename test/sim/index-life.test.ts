@@ -61,6 +61,23 @@ describe('the index of a volume that serves', function () {
     expect(world.reports).to.deep.equal([])
   })
 
+  it('counts the names that it knows, and those that it has forgotten', () => {
+    const world = new IndexWorld(lend, { seed: 13, zones: 2, chapterRecords: 30 })
+    world.untilSettled()
+    world.write(upFrom(0, 300))
+    const known = world.total(Counter.IndexEntries)
+    const forgotten = world.total(Counter.IndexEntriesDiscarded)
+    expect(world.total(Counter.IndexPostsNotFound)).to.equal(300)
+    expect(known + forgotten).to.equal(300)
+    // Four chapters are valid; what has ended goes when its list is looked at.
+    expect(forgotten).to.be.within(50, 300 - 3 * 15)
+    world.save()
+    world.reopen()
+    world.untilSettled()
+    expect(world.total(Counter.IndexEntries)).to.equal(known)
+    expect(world.total(Counter.IndexEntriesDiscarded)).to.equal(0)
+  })
+
   it('survives a restart with any other zones', () => {
     const world = new IndexWorld(lend, { seed: 12, zones: 1, chapterRecords: 40 })
     world.untilSettled()

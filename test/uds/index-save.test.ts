@@ -4,6 +4,8 @@ import { IndexContent } from '../../src/uds/index-content.js'
 import { createLayout, openLayout } from '../../src/uds/index-layout.js'
 import { saveIndex } from '../../src/uds/index-save.js'
 import { countRight, digestOf, entriesOf, PlainReader, placeOfSample, recordsOf } from './index-content.js'
+import { LocalIndex } from './local-index.js'
+import { countFound, newIndex, post, TINY } from './small-index.js'
 import { MapStorage, openSample, readExpected, type SampleName } from './uds-samples.js'
 
 /** Samples that are saved cleanly. */
@@ -102,6 +104,38 @@ describe('a saved index', () => {
       expect(countRight(reader, readExpected(this, name), facts.expect!.count)).to.equal(facts.expect!.found)
     })
   }
+
+  it('is loaded less what would fill a share, so that there is room for the next name', () => {
+    const index = newIndex(TINY, 1)
+    post(index, 0, 4090)
+    index.save(1000)
+    const again = new LocalIndex(index.storage, index.storage.run(openLayout(TINY)), { zones: 16 })
+    again.load()
+    const sizes = again.zones.map(({ openChapter }) => openChapter.size)
+    expect(Math.max(...sizes)).to.equal(4096 / 16 - 1)
+    const kept = sizes.reduce((sum, size) => sum + size, 0)
+    expect(kept).to.be.within(3900, 4089)
+    expect(countFound(again, 0, 4090)).to.equal(kept)
+    post(again, 6000, 6100)
+    expect(again.keeper.newest).to.equal(1)
+    expect(countFound(again, 6000, 6100)).to.equal(100)
+  })
+
+  it('has the chapters that all of its zones had, whoever loads it', () => {
+    const index = newIndex(TINY, 2)
+    post(index, 0, 9000)
+    expect(index.keeper.newest).to.equal(2)
+    // One zone has given a chapter up because its memory ran short.
+    index.zones[1]!.volumeIndex.parts[0]!.low = 1
+    index.save(1000)
+    for (const zones of [1, 2, 3]) {
+      const again = new LocalIndex(index.storage, index.storage.run(openLayout(TINY)), { zones })
+      again.load()
+      for (const { volumeIndex } of again.zones) {
+        expect([volumeIndex.parts[0]!.low, volumeIndex.parts[0]!.high]).to.deep.equal([1, 2])
+      }
+    }
+  })
 
   it('has nothing in blocks that no area needs', function () {
     const sample = openSample(this, 'kernel-clean1')

@@ -1,7 +1,10 @@
 import { expect } from 'chai'
+import { writeU32 } from '../../src/base/bytes.js'
 import { VolumeIndex } from '../../src/uds/volume-index.js'
 import { type Area, loadVolumeIndex, saveVolumeIndex } from '../../src/uds/volume-index-save.js'
-import { areasOfSave, MapStorage, openSample, SAMPLE_NAMES, type Sample } from './uds-samples.js'
+import { indexRefusal } from './index-refusal.js'
+import { newIndex, post, TINY_SPARSE } from './small-index.js'
+import { areasOfSave, copyOf, MapStorage, openSample, SAMPLE_NAMES, type Sample } from './uds-samples.js'
 
 /** The bytes of an area up to its end mark, found by walking what is in it. */
 function usedBytes(sample: Sample, area: Area, index: VolumeIndex): Uint8Array {
@@ -93,5 +96,33 @@ describe('a saved volume index', () => {
       }
     }
     expect(refused).to.be.greaterThan(20)
+  })
+
+  it('is refused where what it says of itself cannot be', function () {
+    const index = newIndex(TINY_SPARSE, 2)
+    post(index, 0, 9000)
+    index.save(1000)
+    const { storage, layout, keeper } = index
+    const { geometry, nonce } = layout
+    expect(keeper.newest).to.equal(2)
+    const areas = layout.areasOf(layout.latest!).volumeIndex
+    /** What is said of the save if a number in the area of a zone is another. */
+    const judge = (zone: number, at: number, value: number): string => {
+      const damaged = copyOf(storage)
+      const { block } = areas[zone]!
+      const bytes = damaged.blocks.get(block)!.slice()
+      writeU32(bytes, at, value)
+      damaged.blocks.set(block, bytes)
+      return indexRefusal(() =>
+        damaged.run(loadVolumeIndex(new VolumeIndex(geometry, 0, 1), nonce, areas)),
+      ).message.replace('Cannot read the volume index of ', '')
+    }
+    // Behind the mark of a sparse index and its rate of samples: mark, nonce, chapters, lists, flush chapters.
+    const [rate, low, high, first, flushed] = [8, 28, 36, 44, 52]
+    expect(judge(1, rate, 16)).to.equal('zone 1: one in 16 is a sample')
+    expect(judge(0, low, 3)).to.equal('zone 0: it has chapters 3 to 2')
+    expect(judge(1, high, 3)).to.equal('zone 1: its open chapter is 3, not 2')
+    expect(judge(1, first, 7)).to.match(/^zone 1: it has lists 7 to \d+, wanted from \d+ on$/)
+    expect(judge(0, flushed, 3)).to.equal('zone 0: list 0 was flushed for chapter 3 after 2')
   })
 })

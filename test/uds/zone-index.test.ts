@@ -147,6 +147,34 @@ describe('a whole dense index', () => {
     expect(found).to.equal(1024)
   })
 
+  it('takes a name again that it knows and that its chapter has lost', () => {
+    const index = newIndex(TINY, { zones: 1 })
+    // A list of the volume index holds a few more of one key than one of a chapter does. The first has no name in
+    // either, and leads to its own record page.
+    const alike = Array.from({ length: 462 }, (_, i) => {
+      const name = nameOf(i)
+      name.fill(0x2a, 0, 8)
+      name.fill(0x2a, 9, 14)
+      return name
+    })
+    const post = (names: readonly Uint8Array[]): void => {
+      for (const name of names) index.ask(IndexRequest.Post, name, name)
+      index.settle()
+    }
+    const others = Array.from({ length: 6000 }, (_, i) => nameOf(1000 + i))
+    post([alike[0]!, ...others.slice(0, 1023), ...alike.slice(1), ...others.slice(1023)])
+    const isLost = (name: Uint8Array): boolean =>
+      index.ask(IndexRequest.Query, name) === IndexLocation.None && index.zones[0]!.volumeIndex.isCollision
+    const lost = alike.findIndex(isLost)
+    expect(lost).to.be.greaterThan(400)
+    const entries = index.zones[0]!.volumeIndex.entries
+    const data = new Uint8Array(16).fill(7)
+    expect(index.ask(IndexRequest.Post, alike[lost]!, data)).to.equal(IndexLocation.None)
+    expect(index.ask(IndexRequest.Query, alike[lost]!)).to.equal(IndexLocation.Open)
+    expect(index.requests.known.subarray(0, 16)).to.deep.equal(data)
+    expect(index.zones[0]!.volumeIndex.entries).to.equal(entries)
+  })
+
   it('of the small geometry answers as a map of what was used last', function () {
     this.timeout(60_000)
     fc.assert(
