@@ -1,4 +1,5 @@
 /** A small index that was used for a while, made once for all tests that want one. */
+import { Prng } from '../../src/base/prng.js'
 import { type IndexShape, regionOfShape } from '../../src/format/index-region.js'
 import { smallIndexShape } from '../../src/uds/geometry.js'
 import { openContent } from '../../src/uds/index-content.js'
@@ -35,6 +36,13 @@ const names: Uint8Array[] = []
 export function nameOf(i: number): Uint8Array {
   names[i] ??= sampleName(i)
   return names[i]
+}
+
+/** Name number `i`: 16 bytes that look like chance. */
+export function chanceName(i: number): Uint8Array {
+  const name = new Uint8Array(16)
+  new Prng(i + 1).fill(name)
+  return name
 }
 
 export function newIndex(
