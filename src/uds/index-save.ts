@@ -22,7 +22,7 @@ import type { OpenChapter } from './open-chapter.js'
 import { type ChapterShare, loadOpenChapter, saveOpenChapter } from './open-chapter-save.js'
 import type { SaveAreas } from './save-slot.js'
 import { flushed, type Steps } from './storage-steps.js'
-import { CHAPTER_LIMIT, type VolumeIndex } from './volume-index.js'
+import { BELIEVED_CHAPTERS, type VolumeIndex } from './volume-index.js'
 import { type Area, loadVolumeIndex } from './volume-index-save.js'
 
 /** The chapters of an index: the open one, and the oldest that is still valid. */
@@ -116,7 +116,7 @@ export function latestSave(layout: IndexLayout): LoadableSave {
     )
   }
   const { newest, oldest } = latest.save
-  const isRange = oldest <= newest && newest < BigInt(CHAPTER_LIMIT) && fits(geometry, newest, oldest)
+  const isRange = oldest <= newest && newest < BigInt(BELIEVED_CHAPTERS) && fits(geometry, newest, oldest)
   if (!isRange) {
     throw indexCorrupt(`header of save ${latest.slot.number}`, `it has chapters ${oldest} to ${newest}`)
   }

@@ -29,6 +29,8 @@ import { HEADER_BYTES } from './list-memory.js'
 
 /** Chapters are kept in 32 bits: at 65,536 blocks of 4 KiB a chapter, that is 2^60 bytes written. */
 export const CHAPTER_LIMIT = 2 ** 32
+/** What is found on disk is believed up to here, so that nothing damaged brings an index to that limit. */
+export const BELIEVED_CHAPTERS = CHAPTER_LIMIT / 2
 
 /** One part of the volume index. */
 export class SubIndex {

@@ -16,7 +16,7 @@ import { chapterOfPage, firstListOfPage, listCountOfPage, walkIndexPage } from '
 import { indexCorrupt } from './index-error.js'
 import type { IndexLayout } from './index-layout.js'
 import type { Steps } from './storage-steps.js'
-import { CHAPTER_LIMIT } from './volume-index.js'
+import { BELIEVED_CHAPTERS } from './volume-index.js'
 import type { VolumePages } from './volume-pages.js'
 
 /** What stands for the chapter of a slot that has none. */
@@ -129,6 +129,6 @@ function* probe({ geometry }: IndexLayout, pages: VolumePages, slot: number): St
     if (firstListOfPage(page, 0) !== next || !walkIndexPage(geometry, page, 0)) return BAD
     next += listCountOfPage(page, 0)
   }
-  const belongs = chapter < CHAPTER_LIMIT && geometry.physicalChapter(chapter) === slot
+  const belongs = chapter < BELIEVED_CHAPTERS && geometry.physicalChapter(chapter) === slot
   return belongs && next === geometry.listsPerChapter ? chapter : BAD
 }

@@ -184,6 +184,23 @@ describe('an index whose region is damaged', () => {
     )
   })
 
+  it('is not believed to have come to where no chapter is left', () => {
+    const opened = [2 ** 32 - 1, 2 ** 31, 2 ** 31 - 1].map((newest) => {
+      const index = newIndex(TINY, 1)
+      for (const { volumeIndex } of index.zones) volumeIndex.openChapter(newest)
+      index.begin({ oldest: newest, newest })
+      index.save(1000)
+      const { opened, index: again } = reopen(index.storage, TINY)
+      post(again, 0, 5000)
+      return [opened.newest, opened.rebuiltFor?.code]
+    })
+    expect(opened).to.deep.equal([
+      [0, 'VDO_INDEX_CORRUPT'],
+      [0, 'VDO_INDEX_CORRUPT'],
+      [2 ** 31 - 1, undefined],
+    ])
+  })
+
   it('does not hide what went wrong with the disk', () => {
     const storage = copyOf(saved.get(TINY)!)
     for (const failing of [1, 2, 533 - 400, 200]) {

@@ -127,5 +127,11 @@ describe('the chapters of a volume', () => {
     const strange = new Chapters(new IndexGeometry(SHAPE))
     strange.write(5, 4)
     expect(strange.find()).to.equal(undefined)
+    // Nor is one that nobody gets to: the next would be too many.
+    const far = new Chapters(new IndexGeometry(SHAPE))
+    far.write(2 ** 32 - 8)
+    expect(far.find()).to.equal(undefined)
+    far.write(2 ** 31 - 8)
+    expect(far.find()).to.deep.equal({ lowest: 2 ** 31 - 8, highest: 2 ** 31 - 8 })
   })
 })
