@@ -4,6 +4,8 @@ import { BLOCK_SIZE } from '../../src/format/constants.js'
 import { smallIndexShape } from '../../src/uds/geometry.js'
 import type { IndexError } from '../../src/uds/index-error.js'
 import { createLayout, type IndexLayout, type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
+import { encodeIndexSuperBlock, type IndexSuperBlock } from '../../src/uds/index-super-block.js'
+import { divideSlot, encodeSaveHeader, saveHeaderOf } from '../../src/uds/save-slot.js'
 import { type Steps, writeBlock } from '../../src/uds/storage-steps.js'
 import { CrashStorage } from './crash-storage.js'
 import { HEADS, type Head } from './index-heads.js'
@@ -157,6 +159,45 @@ describe('the layout of an index', () => {
     const opened = storage.run(openLayout(SMALL))
     expect(opened.latest!.slot.number).to.equal(0)
     expect(opened.slots[1]!.problem!.message).to.match(/^Cannot read the header of save 1: region 0 is/)
+  })
+
+  it('takes a save whose areas are too small for none', () => {
+    const storage = new MapStorage()
+    const { slots, nonce, superBlock } = storage.run(createLayout(SMALL, BIRTH))
+    const { slot } = slots[0]!
+    const { pageMapBlocks, openChapterBlocks } = superBlock
+    const areas = divideSlot(slot, 1, pageMapBlocks, openChapterBlocks - 1)
+    const volumeNonce = (BigInt(nonce.high) << 32n) | BigInt(nonce.low)
+    const header = saveHeaderOf(slot, areas, volumeNonce, 1000n, 3, 0)
+    storage.run(writeBlock(slot.start, encodeSaveHeader(slot, header)))
+    const opened = storage.run(openLayout(SMALL))
+    expect(opened.latest).to.equal(undefined)
+    expect(opened.slots[0]!.problem!.message).to.equal(
+      'Cannot read the header of save 0: it has 1 blocks of page map and 256 of open chapter, wanted 1 and 257',
+    )
+  })
+
+  it('is not opened if its parts are not as large as its configuration has them', () => {
+    const storage = new MapStorage()
+    const { superBlock } = storage.run(createLayout(SMALL, BIRTH))
+    const judge = (other: Partial<IndexSuperBlock>): string => {
+      storage.run(writeBlock(SMALL.start, encodeIndexSuperBlock({ ...superBlock, ...other })))
+      return indexRefusal(() => storage.run(openLayout({ ...SMALL, blocks: 3000 }))).message
+    }
+    const { volumeBlocks, saveBlocks, openChapterBlocks, pageMapBlocks } = superBlock
+    const cannot = (what: string) => `Cannot read the index super block: its ${what}`
+    expect(judge({ volumeBlocks: volumeBlocks + 8 })).to.equal(
+      cannot(`volume has ${volumeBlocks + 8} blocks, wanted ${volumeBlocks}`),
+    )
+    expect(judge({ saveBlocks: saveBlocks - 1 })).to.equal(
+      cannot(`save slot has ${saveBlocks - 1} blocks, wanted ${saveBlocks}`),
+    )
+    expect(judge({ saveBlocks: saveBlocks + 1, openChapterBlocks: openChapterBlocks + 1 })).to.equal(
+      cannot(`open chapter has ${openChapterBlocks + 1} blocks, wanted ${openChapterBlocks}`),
+    )
+    expect(judge({ saveBlocks: saveBlocks + 1, pageMapBlocks: pageMapBlocks + 1 })).to.equal(
+      cannot(`page map has ${pageMapBlocks + 1} blocks, wanted ${pageMapBlocks}`),
+    )
   })
 
   it('survives a cut anywhere while it is made: an index is there, an older one, or none', () => {

@@ -89,6 +89,21 @@ describe('the pages that a request costs', () => {
     expect(count / hits).to.be.within(3000, 6500)
   })
 
+  it('are none to forget a name that the volume index knows in full', () => {
+    const index = newIndex(TINY, 1)
+    // The second has the key of the first, and so its whole name stands there.
+    const first = nameOf(0).fill(7, 0, 8)
+    const second = nameOf(1).fill(7, 0, 8)
+    const names = [first, second, ...Array.from({ length: 5000 }, (_, i) => nameOf(10 + i))]
+    for (const name of names) index.ask(IndexRequest.Post, name, name)
+    index.settle()
+    const before = pagesOf(index)
+    expect(index.ask(IndexRequest.Delete, second)).to.equal(IndexLocation.Dense)
+    expect(pagesOf(index)).to.deep.equal(before)
+    expect(index.ask(IndexRequest.Delete, first)).to.equal(IndexLocation.Dense)
+    expect(index.ask(IndexRequest.Query, first)).to.equal(IndexLocation.None)
+  })
+
   it('are kept as long as others are used less', () => {
     const index = newIndex(TINY, 1, { sizes: { cachePages: 4 } })
     for (let i = 0; i < 7000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))

@@ -80,6 +80,9 @@ describe('the header of a save', () => {
     expect(judge((bytes) => writeU32(bytes, payload + 28, 300))).to.equal(
       'VDO_INDEX_UNSUPPORTED its versions are 1, -1 and 300, wanted 1, -1 and 301',
     )
+    expect(judge((bytes) => writeU32(bytes, payload + 16, 2))).to.equal(
+      'VDO_INDEX_UNSUPPORTED its versions are 2, -1 and 301, wanted 1, -1 and 301',
+    )
     // A region that is free where the open chapter should be.
     expect(judge((bytes) => writeU16(bytes, 24 + 3 * 24 + 20, 0))).to.equal(
       'VDO_INDEX_CORRUPT it has 4 regions, wanted those of 1 to 16 zones',
