@@ -78,6 +78,30 @@ describe('the index of a volume that serves', function () {
     expect(world.total(Counter.IndexEntriesDiscarded)).to.equal(0)
   })
 
+  it('that is closed while it is asked has saved all that it took', () => {
+    const world = new IndexWorld(lend, { seed: 8, zones: 2, chapterRecords: 1000 })
+    world.untilSettled()
+    let content = 0
+    for (let round = 0; round < 30; round++) {
+      let open = 0
+      for (let i = 0; i < 30; i++) {
+        open++
+        world.simulator.frontEnd.write(i * BLOCK, blockOf(content++), false, () => open--)
+      }
+      const steps = world.prng.below(400)
+      for (let i = 0; i < steps; i++) world.simulator.step()
+      world.control(IndexControl.Close)
+      world.until(() => open === 0)
+      world.control(IndexControl.Enable)
+      expect(world.total(Counter.IndexEntries), `round ${round}`).to.equal(
+        world.total(Counter.IndexPostsNotFound),
+      )
+    }
+    const taken = world.total(Counter.IndexPostsNotFound)
+    expect(taken).to.be.within(50, content - 50)
+    expect(world.total(Mark.QuestionWhileClosed)).to.be.greaterThan(0)
+  })
+
   it('survives a restart with any other zones', () => {
     const world = new IndexWorld(lend, { seed: 12, zones: 1, chapterRecords: 40 })
     world.untilSettled()
