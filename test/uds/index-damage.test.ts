@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { writeU64 } from '../../src/base/bytes.js'
 import { Prng } from '../../src/base/prng.js'
 import { regionOfShape } from '../../src/format/index-region.js'
+import { admitIndexPage, listStart } from '../../src/uds/chapter-index-page.js'
 import { IndexError } from '../../src/uds/index-error.js'
 import { createLayout, type IndexPlace, openLayout } from '../../src/uds/index-layout.js'
 import { IndexRequest } from '../../src/uds/index-requests.js'
@@ -126,6 +127,43 @@ describe('an index whose region is damaged', () => {
     expect(unsupported.code).to.equal('VDO_INDEX_UNSUPPORTED')
     expect(canBeReplaced(unsupported)).to.equal(false)
     expect(canBeReplaced(new Error('the disk is gone'))).to.equal(false)
+  })
+
+  it('is rebuilt without its last chapter if that has lists that do not end', () => {
+    const storage = copyOf(saved.get(TINY)!)
+    const layout = storage.run(openLayout(TINY))
+    const { newest, oldest } = layout.latest!.save!
+    const { geometry, volumeStart, slots } = layout
+    for (const { slot } of slots) storage.blocks.delete(slot.start)
+    const slot = geometry.physicalChapter(Number(newest) - 1)
+    const page = new Uint8Array(32_768)
+    const block = volumeStart + 8 * geometry.volumePage(slot, 0)
+    storage.read(block, 8, page, 0)
+    // A distance that begins as a long one does, and goes on for too many zeros.
+    const first = listStart(page, 0, 0) >>> 3
+    page.fill(0xff, first + 1, first + 3).fill(0, first + 3, first + 200)
+    expect(admitIndexPage(page, 0, layout.nonce)).to.equal(true)
+    storage.write(block, 8, page, 0)
+    const { opened } = reopen(storage, TINY)
+    // The slot of the chapter that was open has not been written over yet.
+    expect([opened.newest, opened.oldest]).to.deep.equal([Number(newest) - 1, Number(oldest) - 1])
+  })
+
+  it('is refused if a chapter in the midst of the others is not the one that it should be', () => {
+    const shape = { ...TINY.shape, recordPagesPerChapter: 1, baseChapters: 8 }
+    const place = { ...TINY, shape, blocks: regionOfShape(shape).blockCount }
+    const index = newIndex(place, 1)
+    post(index, 0, 10 * 1024)
+    const { storage, layout } = index
+    const block = layout.volumeStart + 8 * layout.geometry.volumePage(5, 0)
+    const bytes = storage.blocks.get(block)!.slice()
+    expect(bytes[8]).to.equal(5)
+    bytes[8] = 13
+    storage.blocks.set(block, bytes)
+    const { code, message } = indexRefusal(() => reopen(storage, place))
+    expect(`${code} ${message}`).to.equal(
+      'VDO_INDEX_CORRUPT Cannot read the chapter 5 in slot 5: index page 0 is damaged',
+    )
   })
 
   it('is not rebuilt for want of memory, of which that takes no less', () => {

@@ -449,20 +449,24 @@ describe('an index that fails', () => {
     expectFailed(index)
   })
 
-  it('because the index of a sparse chapter is damaged does so too', () => {
-    const index = newIndex(TINY_SPARSE, { zones: 2, rows: 40 })
-    for (let i = 0; i < 12_000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
-    index.settle()
-    const { storage, layout } = index
-    const block = layout.volumeStart + 8 * layout.geometry.volumePage(0, 0)
-    storage.blocks.set(block, new Uint8Array(4096))
-    index.onAnswer = () => {}
-    for (let i = 0; i < 800; i++) {
-      if (isSample(nameOf(i), 0)) index.ask(IndexRequest.Query, nameOf(i))
-    }
-    index.settle()
-    expectFailed(index)
-  })
+  for (const from of ['nowhere', 'another chapter']) {
+    it(`because the index of a sparse chapter is from ${from} does so too`, () => {
+      const index = newIndex(TINY_SPARSE, { zones: 2, rows: 40 })
+      for (let i = 0; i < 12_000; i++) index.ask(IndexRequest.Post, nameOf(i), nameOf(i))
+      index.settle()
+      const { storage, layout } = index
+      const blockOf = (slot: number): number => layout.volumeStart + 8 * layout.geometry.volumePage(slot, 0)
+      const page = new Uint8Array(32_768)
+      if (from === 'another chapter') storage.read(blockOf(1), 8, page, 0)
+      storage.write(blockOf(0), 8, page, 0)
+      index.onAnswer = () => {}
+      for (let i = 0; i < 800; i++) {
+        if (isSample(nameOf(i), 0)) index.ask(IndexRequest.Query, nameOf(i))
+      }
+      index.settle()
+      expectFailed(index)
+    })
+  }
 
   it('takes no harm from a record page that is damaged', () => {
     const index = filled()
