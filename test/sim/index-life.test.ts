@@ -61,6 +61,19 @@ describe('the index of a volume that serves', function () {
     expect(world.reports).to.deep.equal([])
   })
 
+  it('is never like one that was made before', () => {
+    const world = new IndexWorld(lend, { seed: 17, zones: 1 })
+    world.untilSettled()
+    const births = new Set<string>()
+    for (let made = 0; made < 4; made++) {
+      // Behind the table of seven regions and the label: the time, and 32 bits of chance.
+      const superBlock = Buffer.from(world.store.blockAt(world.place.start))
+      births.add(superBlock.toString('hex', 24 + 7 * 24 + 32 + 8, 24 + 7 * 24 + 32 + 12))
+      world.control(IndexControl.Create)
+    }
+    expect(births.size).to.equal(4)
+  })
+
   it('counts the names that it knows, and those that it has forgotten', () => {
     const world = new IndexWorld(lend, { seed: 13, zones: 2, chapterRecords: 30 })
     world.untilSettled()
@@ -222,6 +235,12 @@ describe('the index of a volume that serves', function () {
         const config = store.blockAt(place.start + 1).slice()
         config[42] ^= 1
         store.write(place.start + 1, config)
+      },
+      'regions that overlap': ({ store, place }) => {
+        const superBlock = store.blockAt(place.start).slice()
+        // The start of the fifth region: the first save.
+        superBlock[24 + 4 * 24] ^= 1
+        store.write(place.start, superBlock)
       },
       'a version to come': ({ store, place }) => {
         const superBlock = store.blockAt(place.start).slice()
