@@ -23,6 +23,7 @@ export const FAILURE_KINDS = [
   FailureKind.Any,
   FailureKind.Any,
   FailureKind.Flush,
+  FailureKind.Flush,
   FailureKind.Data,
   FailureKind.Data,
   FailureKind.Full,
@@ -49,6 +50,9 @@ export function spoilLoad(store: SimStore, prng: Prng, volume: Volume): void {
   store.failuresLeft = 1
   store.mayFail = (op, block) =>
     op !== DeviceOp.Read || !isRebuild(volume.load) || block >= volume.journalOrigin
+  // Data that are there all the same would be shared by whoever reads them, as they may; but the judge of writing hears
+  // no reads, and could not tell it from what is wrong.
+  store.mayHold = (block) => !isInSlabData(volume, block)
   store.failsForGood = false
 }
 
@@ -113,18 +117,22 @@ function sleepOf(
 }
 
 function failuresOf(kind: FailureKind, store: SimStore, volume: Volume): SimStore['mayFail'] {
-  const { depotOrigin, journalOrigin, slabBlocks, slabDataBlocks } = volume
   switch (kind) {
     case FailureKind.Any:
       return () => true
     case FailureKind.Flush:
       return (op) => op === DeviceOp.Flush
     case FailureKind.Data:
-      return (op, block) => {
-        const isInSlab = block >= depotOrigin && block < journalOrigin
-        return op === DeviceOp.Write && isInSlab && (block - depotOrigin) % slabBlocks < slabDataBlocks
-      }
+      return (op, block) => op === DeviceOp.Write && isInSlabData(volume, block)
     case FailureKind.Full:
       return (op, block, count) => op === DeviceOp.Write && !store.hasRoomFor(block, count)
   }
+}
+
+function isInSlabData(
+  { depotOrigin, journalOrigin, slabBlocks, slabDataBlocks }: Volume,
+  block: number,
+): boolean {
+  const isInSlab = block >= depotOrigin && block < journalOrigin
+  return isInSlab && (block - depotOrigin) % slabBlocks < slabDataBlocks
 }

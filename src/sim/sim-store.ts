@@ -32,6 +32,8 @@ export class SimStore {
   failuresLeft = 0
   /** Which requests may fail. */
   mayFail: (op: DeviceOp, block: number, count: number) => boolean = () => true
+  /** Which blocks a write may have reached though it failed. */
+  mayHold: (block: number) => boolean = () => true
   /** Requests that failed. */
   failures = 0
   /** Says which requests the disk lets lie for now. */
@@ -121,6 +123,7 @@ export class SimStore {
 
   /** A write has failed, and nobody knows what of it is there. */
   failWrite(prng: Prng, block: number, bytes: Uint8Array): void {
+    if (!this.mayHold(block)) return
     switch (prng.below(3)) {
       case 0:
         return
