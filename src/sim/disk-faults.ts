@@ -22,11 +22,13 @@ export enum FailureKind {
 export const FAILURE_KINDS = [
   FailureKind.Any,
   FailureKind.Any,
+  FailureKind.Any,
   FailureKind.Flush,
   FailureKind.Flush,
-  FailureKind.Data,
-  FailureKind.Data,
   FailureKind.Full,
+  FailureKind.Data,
+  FailureKind.Data,
+  FailureKind.Data,
 ]
 /** A write of data that fails does harm only to a client that was not answered yet: it has the next ones fail too. */
 const DATA_FAILURES = 20
