@@ -9,8 +9,8 @@ import { assert } from '../base/assert.js'
 import type { Native } from '../base/native.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
-import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
+import { WASM_PAGE_BYTES } from '../engine/arena.js'
+import type { EngineConfig } from '../engine/assemble.js'
 import { BLOCK_SIZE } from '../format/constants.js'
 import { FormatError } from '../format/format-error.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
@@ -403,7 +403,6 @@ class Damage {
       store,
       new Prng(prng.below(2 ** 52) + reduction.schedule),
       options.lend,
-      arenaBytes(arenaConfig(config)),
     )
     this.simulator = simulator
     this.wasReadOnly = config.volume.load === LoadKind.ReadOnly

@@ -9,8 +9,8 @@ import type { Native } from '../base/native.js'
 import { Prng } from '../base/prng.js'
 import { Status } from '../base/status.js'
 import { DeviceOp } from '../device/block-device.js'
-import { arenaBytes, WASM_PAGE_BYTES } from '../engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../engine/assemble.js'
+import { WASM_PAGE_BYTES } from '../engine/arena.js'
+import type { EngineConfig } from '../engine/assemble.js'
 import { type SuperBlock, VolumeState } from '../format/super-block.js'
 import { IndexStage } from '../vio/boards.js'
 import { Counter } from '../vio/counters.js'
@@ -395,7 +395,6 @@ class Scenario {
       store,
       new Prng(prng.below(2 ** 52) + this.reduction.schedule),
       lend,
-      arenaBytes(arenaConfig(config)),
       this.order,
     )
     simulator.lies = this.lies

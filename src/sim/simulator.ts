@@ -8,7 +8,7 @@ import type { VioIndex } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { Prng } from '../base/prng.js'
 import { type IoLog, LoggingDevice } from '../device/logging-device.js'
-import { Arena } from '../engine/arena.js'
+import { Arena, arenaBytes } from '../engine/arena.js'
 import { type AssembledThread, arenaConfig, assembleThread, type EngineConfig } from '../engine/assemble.js'
 import { requireRunnable } from '../engine/check-shape.js'
 import type { FrontEnd } from '../engine/front-end.js'
@@ -80,14 +80,14 @@ export class Simulator {
     store: SimStore,
     private readonly prng: Prng,
     lend: LendMemory,
-    bytes: number,
     /** Hears of every write and flush. */
     log: IoLog | null = null,
   ) {
     requireRunnable(config.shape, config.volume, config.plan.counts)
-    const { buffer, native, hasher } = lend(bytes)
+    const sizes = arenaConfig(config)
+    const { buffer, native, hasher } = lend(arenaBytes(sizes))
     this.digest = new TraceDigest(hasher)
-    const arena = new Arena(buffer, arenaConfig(config))
+    const arena = new Arena(buffer, sizes)
     this.arena = arena
     this.threads = config.plan.threads.map((_, thread) =>
       assembleThread(config, thread, {

@@ -4,8 +4,8 @@
  */
 import { Prng } from '../../src/base/prng.js'
 import { Status } from '../../src/base/status.js'
-import { arenaBytes, WASM_PAGE_BYTES } from '../../src/engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../../src/engine/assemble.js'
+import { WASM_PAGE_BYTES } from '../../src/engine/arena.js'
+import type { EngineConfig } from '../../src/engine/assemble.js'
 import { slabCountOf } from '../../src/format/super-block.js'
 import { configureEngine } from '../../src/host/configure-engine.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
@@ -68,8 +68,7 @@ export class SimulatedVolume {
       deduplication: true,
       shape,
     })
-    const bytes = arenaBytes(arenaConfig(this.config))
-    this.simulator = new Simulator(this.config, store, prng, lend, bytes)
+    this.simulator = new Simulator(this.config, store, prng, lend)
     this.simulator.arena.boards.compressing = true
     this.simulator.arena.boards.deduplicating = true
   }

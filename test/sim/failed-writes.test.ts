@@ -4,8 +4,7 @@ import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
 import { Status } from '../../src/base/status.js'
 import { DeviceOp } from '../../src/device/block-device.js'
-import { arenaBytes } from '../../src/engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../../src/engine/assemble.js'
+import type { EngineConfig } from '../../src/engine/assemble.js'
 import { decodeSuperBlock, VolumeState } from '../../src/format/super-block.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import { drawConfig, redrawConfig } from '../../src/sim/draw-config.js'
@@ -64,7 +63,7 @@ describe('a write that fails', function () {
     const { superBlockPbn, physicalBlocks } = config.volume
     const store = new SimStore(physicalBlocks)
     const boot = (found: EngineConfig, log: OrderChecker | null) =>
-      new Simulator(found, store, prng.fork(), lend, arenaBytes(arenaConfig(found)), log)
+      new Simulator(found, store, prng.fork(), lend, log)
     const superBlock = () => decodeSuperBlock(store.blockAt(superBlockPbn), crc32)
 
     const listener = new Listener(config)

@@ -2,8 +2,7 @@ import { crc32 } from 'node:zlib'
 import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
 import { Status } from '../../src/base/status.js'
-import { arenaBytes } from '../../src/engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../../src/engine/assemble.js'
+import type { EngineConfig } from '../../src/engine/assemble.js'
 import { decodeSuperBlock, VolumeState } from '../../src/format/super-block.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import { audit } from '../../src/repair/audit.js'
@@ -134,7 +133,7 @@ class FilledVolume {
 
   private boot(): Simulator {
     const { config, lend, prng, store } = this
-    const simulator = new Simulator(config, store, prng.fork(), lend, arenaBytes(arenaConfig(config)))
+    const simulator = new Simulator(config, store, prng.fork(), lend)
     expect(administer(simulator, AdminCommand.Load)).to.equal(Status.Success)
     return simulator
   }

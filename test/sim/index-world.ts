@@ -6,8 +6,7 @@ import { crc32 } from 'node:zlib'
 import { Prng } from '../../src/base/prng.js'
 import { Status } from '../../src/base/status.js'
 import { DeviceOp } from '../../src/device/block-device.js'
-import { arenaBytes } from '../../src/engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../../src/engine/assemble.js'
+import type { EngineConfig } from '../../src/engine/assemble.js'
 import { decodeSuperBlock } from '../../src/format/super-block.js'
 import { drawConfig, NONCE, redrawConfig } from '../../src/sim/draw-config.js'
 import { volumeOf } from '../../src/sim/found-volume.js'
@@ -166,7 +165,7 @@ export class IndexWorld {
 
   private boot(): Simulator {
     const { config, store, prng } = this
-    const simulator = new Simulator(config, store, prng.fork(), this.lend, arenaBytes(arenaConfig(config)))
+    const simulator = new Simulator(config, store, prng.fork(), this.lend)
     const { boards } = simulator.arena
     // Time passes when nothing else can happen.
     simulator.hurry = 0

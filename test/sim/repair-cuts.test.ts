@@ -8,8 +8,7 @@ import { expect } from 'chai'
 import { Prng } from '../../src/base/prng.js'
 import { Status } from '../../src/base/status.js'
 import { DeviceOp } from '../../src/device/block-device.js'
-import { arenaBytes } from '../../src/engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../../src/engine/assemble.js'
+import type { EngineConfig } from '../../src/engine/assemble.js'
 import { collectStatistics } from '../../src/engine/statistics.js'
 import { decodeSuperBlock, VolumeState } from '../../src/format/super-block.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
@@ -51,7 +50,7 @@ describe('a repair that the power cuts short', function () {
   })
 
   function boot(config: EngineConfig, store: SimStore, prng: Prng): Simulator {
-    return new Simulator(config, store, prng, lend, arenaBytes(arenaConfig(config)))
+    return new Simulator(config, store, prng, lend)
   }
 
   /** The same disk once more: what is on it is stable. */

@@ -2,8 +2,7 @@
 import { crc32 } from 'node:zlib'
 import { Prng } from '../../../src/base/prng.js'
 import type { IoLog } from '../../../src/device/logging-device.js'
-import { arenaBytes } from '../../../src/engine/arena.js'
-import { arenaConfig, type EngineConfig } from '../../../src/engine/assemble.js'
+import type { EngineConfig } from '../../../src/engine/assemble.js'
 import { decodeSuperBlock } from '../../../src/format/super-block.js'
 import { drawConfig, redrawConfig } from '../../../src/sim/draw-config.js'
 import { administer, drain, work } from '../../../src/sim/drive.js'
@@ -50,8 +49,7 @@ export function recordLog(seed: number, requests: number, lend: LendMemory): Rec
       const superBlock = decodeSuperBlock(store.blockAt(superBlockPbn), crc32)
       config = redrawConfig(prng, config, volumeOf(superBlock, superBlockPbn), superBlock)
     }
-    const bytes = arenaBytes(arenaConfig(config))
-    const simulator = new Simulator(config, store, prng.fork(), lend, bytes, new Recorder(events, life))
+    const simulator = new Simulator(config, store, prng.fork(), lend, new Recorder(events, life))
     administer(simulator, AdminCommand.Load)
     const workload = new Workload(simulator.frontEnd, prng.fork(), oracle, DEPTH)
     work(
