@@ -20,7 +20,7 @@ import { AdminCommand } from '../vio/opcodes.js'
 import { LoadKind } from '../vio/volume.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { administer, drain, readBack, requireRest, work } from './drive.js'
-import { auditFound, isBlank, markState, volumeOf } from './found-volume.js'
+import { auditFound, isBlank, markState } from './found-volume.js'
 import { Fault, flipBits, LyingStore } from './lying-store.js'
 import { Oracle, type ReadHandle } from './oracle.js'
 import { type Unpack, unpackerOn } from './read-mapped.js'
@@ -329,7 +329,7 @@ class Damage {
     if (isBlank(store, config.volume)) return true
     const superBlock = this.superBlock()
     if (superBlock === null) return false
-    this.config = redrawConfig(prng, config, volumeOf(superBlock, config.volume.superBlockPbn), superBlock)
+    this.config = redrawConfig(prng, config, superBlock)
     return true
   }
 

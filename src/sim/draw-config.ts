@@ -16,6 +16,7 @@ import { PartitionId, type SuperBlock, VolumeState } from '../format/super-block
 import { Room } from '../vio/opcodes.js'
 import { LoadKind, type Volume, type ZoneCounts } from '../vio/volume.js'
 import type { VolumeShape } from '../vio/volume-shape.js'
+import { volumeOf } from './found-volume.js'
 
 export const NONCE = 0x1122334455667788n
 const INDEX_BLOCK = 1
@@ -30,13 +31,13 @@ export function drawConfig(prng: Prng, wanted?: IndexShape): EngineConfig {
   return { plan, shape, indexRegion, ...drawVolume(prng, plan.counts.physical, shape, INDEX_BLOCK + blocks) }
 }
 
-/** The same volume as another run finds it: of the same sizes, with other zones on other threads. */
+/** The same volume as another run finds it by its super block: of the same sizes, with other zones on other threads. */
 export function redrawConfig(
   prng: Prng,
-  { shape, indexRegion }: EngineConfig,
-  volume: Volume,
+  { shape, indexRegion, volume: { superBlockPbn } }: EngineConfig,
   superBlock: SuperBlock,
 ): EngineConfig {
+  const volume = volumeOf(superBlock, superBlockPbn)
   const plan = drawPlan(prng, volume.slabCount)
   const { logical } = plan.counts
   const cachePages = Math.ceil(shape.cachePages / logical) * logical

@@ -22,7 +22,7 @@ import { CrashJudge } from './crash-judge.js'
 import { FAILURE_KINDS, FailureKind, letRequestsLie, spare, spoilLoad, spoilWork } from './disk-faults.js'
 import { drawConfig, redrawConfig } from './draw-config.js'
 import { administer, drain, readBack, requireRest, work } from './drive.js'
-import { auditFound, isBlank, markState, requireConsistent, volumeOf } from './found-volume.js'
+import { auditFound, isBlank, markState, requireConsistent } from './found-volume.js'
 import { Oracle } from './oracle.js'
 import { OrderChecker } from './order/order-checker.js'
 import type { OrderLayout } from './order/order-model.js'
@@ -481,9 +481,7 @@ class Scenario {
   private reopen(): void {
     const { store, config } = this
     if (isBlank(store, config.volume)) return
-    const superBlock = this.superBlock()
-    const volume = volumeOf(superBlock, config.volume.superBlockPbn)
-    this.config = redrawConfig(this.prng, config, volume, superBlock)
+    this.config = redrawConfig(this.prng, config, this.superBlock())
   }
 
   private get isMarkedReadOnly(): boolean {

@@ -9,7 +9,6 @@ import { decodeSuperBlock, VolumeState } from '../../src/format/super-block.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import { drawConfig, redrawConfig } from '../../src/sim/draw-config.js'
 import { administer, drain, work } from '../../src/sim/drive.js'
-import { volumeOf } from '../../src/sim/found-volume.js'
 import { Oracle } from '../../src/sim/oracle.js'
 import { OrderChecker } from '../../src/sim/order/order-checker.js'
 import { useReadOnly } from '../../src/sim/read-only-client.js'
@@ -89,7 +88,7 @@ describe('a write that fails', function () {
     expect(superBlock().state).to.equal(VolumeState.ReadOnly)
 
     const { written } = store
-    const found = redrawConfig(prng, config, volumeOf(superBlock(), superBlockPbn), superBlock())
+    const found = redrawConfig(prng, config, superBlock())
     const again = boot(found, null)
     expect(administer(again, AdminCommand.Load)).to.equal(Status.Success)
     expect(again.arena.boards.readOnlyReason).to.equal(Status.ReadOnly)

@@ -127,7 +127,7 @@ class FilledVolume {
   private reopen(): void {
     const { superBlockPbn } = this.config.volume
     const superBlock = decodeSuperBlock(this.store.blockAt(superBlockPbn), crc32)
-    this.config = redrawConfig(this.prng, this.config, volumeOf(superBlock, superBlockPbn), superBlock)
+    this.config = redrawConfig(this.prng, this.config, superBlock)
     this.simulator = this.boot()
   }
 

@@ -9,7 +9,6 @@ import { DeviceOp } from '../../src/device/block-device.js'
 import type { EngineConfig } from '../../src/engine/assemble.js'
 import { decodeSuperBlock } from '../../src/format/super-block.js'
 import { drawConfig, NONCE, redrawConfig } from '../../src/sim/draw-config.js'
-import { volumeOf } from '../../src/sim/found-volume.js'
 import { SimStore } from '../../src/sim/sim-store.js'
 import { type LendMemory, Simulator } from '../../src/sim/simulator.js'
 import type { IndexPlace } from '../../src/uds/index-layout.js'
@@ -159,7 +158,7 @@ export class IndexWorld {
   reopen(): void {
     const { superBlockPbn } = this.config.volume
     const superBlock = decodeSuperBlock(this.store.blockAt(superBlockPbn), crc32)
-    this.config = redrawConfig(this.prng, this.config, volumeOf(superBlock, superBlockPbn), superBlock)
+    this.config = redrawConfig(this.prng, this.config, superBlock)
     this.simulator = this.boot()
   }
 

@@ -14,7 +14,7 @@ import { decodeSuperBlock, VolumeState } from '../../src/format/super-block.js'
 import { memoryLender } from '../../src/host/lend-memory.js'
 import { drawConfig, redrawConfig } from '../../src/sim/draw-config.js'
 import { administer, drain, readBack, work } from '../../src/sim/drive.js'
-import { auditFound, markState, requireConsistent, volumeOf } from '../../src/sim/found-volume.js'
+import { auditFound, markState, requireConsistent } from '../../src/sim/found-volume.js'
 import { Oracle } from '../../src/sim/oracle.js'
 import { type Unpack, unpackerOn } from '../../src/sim/read-mapped.js'
 import { SimStore } from '../../src/sim/sim-store.js'
@@ -79,7 +79,7 @@ describe('a repair that the power cuts short', function () {
   function found(config: EngineConfig, store: SimStore, prng: Prng): EngineConfig {
     const { superBlockPbn } = config.volume
     const superBlock = decodeSuperBlock(store.blockAt(superBlockPbn), crc32)
-    return redrawConfig(prng, config, volumeOf(superBlock, superBlockPbn), superBlock)
+    return redrawConfig(prng, config, superBlock)
   }
 
   /** As an operator does. */

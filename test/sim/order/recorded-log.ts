@@ -6,7 +6,6 @@ import type { EngineConfig } from '../../../src/engine/assemble.js'
 import { decodeSuperBlock } from '../../../src/format/super-block.js'
 import { drawConfig, redrawConfig } from '../../../src/sim/draw-config.js'
 import { administer, drain, work } from '../../../src/sim/drive.js'
-import { volumeOf } from '../../../src/sim/found-volume.js'
 import { Oracle } from '../../../src/sim/oracle.js'
 import { OrderChecker, OrderViolation } from '../../../src/sim/order/order-checker.js'
 import type { OrderLayout } from '../../../src/sim/order/order-model.js'
@@ -45,10 +44,7 @@ export function recordLog(seed: number, requests: number, lend: LendMemory): Rec
   let config = first
   let number = 0
   for (const life of [0, 1]) {
-    if (life > 0) {
-      const superBlock = decodeSuperBlock(store.blockAt(superBlockPbn), crc32)
-      config = redrawConfig(prng, config, volumeOf(superBlock, superBlockPbn), superBlock)
-    }
+    if (life > 0) config = redrawConfig(prng, config, decodeSuperBlock(store.blockAt(superBlockPbn), crc32))
     const simulator = new Simulator(config, store, prng.fork(), lend, new Recorder(events, life))
     administer(simulator, AdminCommand.Load)
     const workload = new Workload(simulator.frontEnd, prng.fork(), oracle, DEPTH)
