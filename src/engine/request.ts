@@ -27,7 +27,7 @@ export class Request {
   done: Completion = IGNORE
   /** Its blocks that are launched and not answered. */
   inFlight = 0
-  /** It was found to wait since discards have their share of all vios, and goes on with the next that it gets. */
+  /** It is a discard that waits, and was counted, since discards have all vios that they may; until it gets one. */
   awaitsVio = false
   status: Status = Status.Success
 

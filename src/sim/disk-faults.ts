@@ -52,8 +52,8 @@ export function spoilLoad(store: SimStore, prng: Prng, volume: Volume): void {
   store.failuresLeft = 1
   store.mayFail = (op, block) =>
     op !== DeviceOp.Read || !isRebuild(volume.load) || block >= volume.journalOrigin
-  // Data that are there all the same would be shared by whoever reads them, as they may; but the judge of writing hears
-  // no reads, and could not tell it from what is wrong.
+  // Data that are there though their write failed may be read, found right and shared. That is sound, but the judge of
+  // writing hears no reads and would call it wrong. This holds for the work of the session too.
   store.mayHold = (block) => !isInSlabData(volume, block)
   store.failsForGood = false
 }

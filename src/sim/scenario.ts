@@ -441,7 +441,7 @@ class Scenario {
   /**
    * False if the disk let a recovery or a rebuild fail. A volume that became read-only by a recovery, or by anything
    * later, is served like any other; but what it reads is not known while the journal is not replayed. A rebuild is
-   * begun again. What either has made of the disk is looked at at once.
+   * begun again. What either has made of the disk is looked at before anything else happens.
    */
   private load(simulator: Simulator): boolean {
     const { completeRecoveries, readOnlyRecoveries, load } = this.config.volume

@@ -134,7 +134,10 @@ export class SimStore {
     }
   }
 
-  /** A flush has failed, and of what it covers nobody tries again to write some blocks, though they are read as before. */
+  /**
+   * A flush has failed. Some of the blocks that it covers are never written out any more, as by a page cache that takes
+   * them for clean; until the power fails they are read as if they had been.
+   */
   failFlush(prng: Prng, covered: number): void {
     for (const unstable of this.unstable.values()) {
       if (prng.chance(0.5)) continue

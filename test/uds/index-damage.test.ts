@@ -166,7 +166,7 @@ describe('an index whose region is damaged', () => {
     )
   })
 
-  it('is not rebuilt for want of memory, of which that takes no less', () => {
+  it('is not rebuilt for want of memory: a rebuild takes no less', () => {
     const storage = saved.get(TINY)!
     const opening = openIndex(TINY, {
       *load() {

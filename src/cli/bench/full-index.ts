@@ -58,7 +58,7 @@ export class FullIndex {
     })
   }
 
-  /** A row is done. Names that it has met again have left fewer in all, since each chapter has its own copy of them. */
+  /** A row is done. There may be fewer names now: one that it met again takes a place in a second chapter. */
   leaveWith(entries: number): void {
     this.records = entries
   }
