@@ -58,11 +58,12 @@ function limitsOf(shape: VolumeShape, volume: Volume, counts: ZoneCounts): Limit
 }
 
 /**
- * Blocks of a slab journal that entries can fill which wait because it is too long: all vios, with an increment and a
- * decrement each, and the block that the wait began in.
+ * Blocks that a slab journal needs beyond its blocking threshold: those that entries can fill which wait there, of all
+ * vios, with an increment and a decrement each; the block that the wait began in; and two that stay free, since a tail
+ * that comes round to the first place of the ring looks like that of a slab that was never used.
  */
-export function blockedEntriesBlocks(dataVios: number, entriesPerBlock: number): number {
-  return Math.ceil((2 * dataVios) / entriesPerBlock) + 1
+export function blocksBeyondBlocking(dataVios: number, entriesPerBlock: number): number {
+  return Math.ceil((2 * dataVios) / entriesPerBlock) + 3
 }
 
 /** Throws for the first size that the engine cannot run with. */
@@ -84,7 +85,7 @@ export function requireRunnable(shape: VolumeShape, volume: Volume, counts: Zone
     throw refusal(`all vios together are ${rows}, wanted at most ${MAX_OPERAND}`)
   }
   const room = volume.slabJournalBlocks - volume.slabJournalBlocking
-  const needed = blockedEntriesBlocks(shape.dataVios, shape.slabJournalMixedEntriesPerBlock)
+  const needed = blocksBeyondBlocking(shape.dataVios, shape.slabJournalMixedEntriesPerBlock)
   if (room < needed) {
     throw refusal(
       `a slab journal has ${room} blocks beyond its blocking threshold, wanted at least ${needed}: entries that wait there are durable, and a recovery must find room for them`,

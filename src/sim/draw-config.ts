@@ -4,7 +4,7 @@
  */
 import type { Prng } from '../base/prng.js'
 import type { EngineConfig } from '../engine/assemble.js'
-import { blockedEntriesBlocks } from '../engine/check-shape.js'
+import { blocksBeyondBlocking } from '../engine/check-shape.js'
 import { allZones, type PlannedThread, type ThreadPlan } from '../engine/thread-plan.js'
 import {
   REFERENCES_PER_BLOCK,
@@ -126,7 +126,7 @@ function drawVolume(
   const slabCount = prng.between(Math.max(2, physicalZones), 6)
   const blocking = prng.between(4, 22)
   const flushing = Math.floor((blocking * 4) / 5)
-  const slabJournalBlocks = blocking + blockedEntriesBlocks(dataVios, slabJournalMixedEntriesPerBlock)
+  const slabJournalBlocks = blocking + blocksBeyondBlocking(dataVios, slabJournalMixedEntriesPerBlock)
   const scrubbing = slabJournalBlocks - 2
   // Small ones fill: a write that finds no block is as common as one that does. Some have several reference blocks.
   let slabBlocks = prng.chance(0.05) ? 8192 : prng.pick([64, 128, 256, 256])

@@ -35,7 +35,7 @@ describe('the sizes of an engine', () => {
     ['more discards than vios', { discardVios: 2049 }, /discardVios is 2049/],
     [
       'slab journals too short for what a crash leaves',
-      { slabJournalMixedEntriesPerBlock: 273 },
+      { slabJournalMixedEntriesPerBlock: 315 },
       /has 16 blocks beyond its blocking threshold, wanted at least 17/,
     ],
     ['half a vio', { dataVios: 2048.5 }, /dataVios is 2048.5/],

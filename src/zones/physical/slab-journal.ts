@@ -114,9 +114,13 @@ export class SlabJournal {
     return this.head === this.tail
   }
 
-  /** Too long to take entries before the slab is scrubbed. */
+  /**
+   * Too long to take entries before the slab is scrubbed. The format's threshold comes behind the one at which entries
+   * wait; but those that wait are durable, and one recovery after the other would add them until the ring is full.
+   */
   get requiresScrubbing(): boolean {
-    return this.length >= this.keeper.context.volume.slabJournalScrubbing
+    const { slabJournalBlocking, slabJournalScrubbing } = this.keeper.context.volume
+    return this.length >= Math.min(slabJournalBlocking, slabJournalScrubbing)
   }
 
   /** Nothing is on its way, and the summary counts every block that was written. */

@@ -197,6 +197,28 @@ describe('slab journals after a crash', () => {
     expect(journal.requiresScrubbing).to.equal(true)
   })
 
+  it('make a slab wait to be scrubbed where more entries would wait', async () => {
+    const perBlock = SHAPE.slabJournalEntriesPerBlock
+    for (const [blocks, isTooLong] of [
+      [TINY.slabJournalBlocking - 1, false],
+      [TINY.slabJournalBlocking, true],
+    ] as const) {
+      const rig = await crashed(await unusedDisk())
+      for (let block = 0; block < blocks; block++) {
+        replay(
+          rig,
+          5 + block,
+          Array.from({ length: perBlock }, (_, i) =>
+            i % 2 === 0 ? { maps: FIRST } : { maps: 0, unmaps: FIRST },
+          ),
+        )
+      }
+      const { journal } = slabsOf(rig)[0]
+      expect(journal.length).to.equal(blocks)
+      expect(journal.requiresScrubbing).to.equal(isTooLong)
+    }
+  })
+
   it('wait where the ring comes round to blocks that the summary does not count yet', async () => {
     const rig = await crashed(await unusedDisk())
     rig.isSummaryHeld = true
