@@ -129,7 +129,9 @@ export class SlabModel {
     if (written !== undefined) return written.first + index < written.end ? written.first + index : null
     if (sequence <= this.adopted) return 0
     let first = this.nextChange
-    for (let at = this.nextSequence; at < sequence; at++) first = this.endOfBlock(first)
+    for (let at = this.nextSequence; at < sequence && first <= this.changes.length; at++) {
+      first = this.endOfBlock(first)
+    }
     const isThere = sequence >= this.nextSequence && first + index < this.endOfBlock(first)
     return isThere && first + index <= this.changes.length ? first + index : null
   }
