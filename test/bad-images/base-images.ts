@@ -26,7 +26,7 @@ const SLAB_BITS = 8
 const SLAB_BLOCKS = 2 ** SLAB_BITS
 const SUMMARY_BLOCKS = 64
 const JOURNAL_BLOCKS = 32
-const SLAB_JOURNAL_BLOCKS = 64
+const SLAB_JOURNAL_BLOCKS = 72
 /** The type of a recovery journal block. */
 const JOURNAL_TYPE_AT = 32
 const LEGACY_TYPE = 1
