@@ -115,8 +115,9 @@ export class SlabJournal {
   }
 
   /**
-   * Too long to take entries before the slab is scrubbed. The format's threshold comes behind the one at which entries
-   * wait; but those that wait are durable, and one recovery after the other would add them until the ring is full.
+   * Too long to take entries before the slab is scrubbed. The format's threshold may come behind the one at which
+   * entries wait; but those that wait are durable, and one recovery after the other would add them until the ring is
+   * full.
    */
   get requiresScrubbing(): boolean {
     const { slabJournalBlocking, slabJournalScrubbing } = this.keeper.context.volume
@@ -553,8 +554,9 @@ export class SlabJournal {
       this.summarized = this.nextCommit
       this.isUpdatingSummary = true
       this.updatingHead = this.countedHead
-      // Past the first block the head moves only when every reference block was written.
-      const hasCounts = this.head > 1
+      // Past the first block the head moves only when every reference block was written. A journal that fills its ring
+      // had moved it, though a replay may start from an older one that still names the first block.
+      const hasCounts = this.head > 1 || this.summarized >= this.size
       const free = slab.isRebuilt ? slab.counts.free : SAME_HINT
       keeper.summary.update(slab, SummaryUser.Journal, this.summarizedTail, hasCounts, false, free)
     }

@@ -9,6 +9,7 @@ import {
   writeJournalEntry,
   writeJournalHeader,
 } from '../../../src/format/recovery-journal-block.js'
+import { readSummaryEntry, summaryLoad, summaryTail } from '../../../src/format/slab-summary.js'
 import { AdminCommand, AdminOp, PhysicalOp, RepairOp, RepairStep } from '../../../src/vio/opcodes.js'
 import { LoadKind } from '../../../src/vio/volume.js'
 import { ONE_OF_EACH } from '../bench.js'
@@ -195,6 +196,23 @@ describe('slab journals after a crash', () => {
     const { journal } = slabsOf(rig)[0]
     expect(journal.length).to.equal(TINY.slabJournalBlocks)
     expect(journal.requiresScrubbing).to.equal(true)
+  })
+
+  it('never make a slab look unused, where their ring comes round', async () => {
+    const rig = await crashed(await unusedDisk())
+    const perBlock = SHAPE.slabJournalEntriesPerBlock
+    for (let block = 1; block < TINY.slabJournalBlocks; block++) {
+      replay(
+        rig,
+        5 + block,
+        Array.from({ length: perBlock }, (_, i) =>
+          i % 2 === 0 ? { maps: FIRST } : { maps: 0, unmaps: FIRST },
+        ),
+      )
+    }
+    step(rig, RepairStep.ReplaySlabs)
+    const entry = readSummaryEntry(rig.disk.get(TINY.summaryOrigin)!, 0, 0)
+    expect([summaryTail(entry), summaryLoad(entry)]).to.deep.equal([0, true])
   })
 
   it('make a slab wait to be scrubbed where more entries would wait', async () => {
